@@ -48,7 +48,7 @@ struct ike_ops {
 	int (*sa_list)(void *ctx, uint32_t tunnel, struct door_sa_list *list);
 	int (*endpoint)(void *ctx, const struct door_endpoint *ep);
 	void (*note)(void *ctx, uint32_t tunnel, const char *text);
-	/* Our address towards remote, where the configuration names none. */
+	/* Our address towards remote; where one is given, only whether it is ours and leads there. */
 	int (*source)(void *ctx, const struct addr *remote, struct addr *local);
 };
 

@@ -29,6 +29,11 @@
 #define BATCH		64	/* datagrams of one socket before the others get their turn */
 #define QUEUE_MAX	8192	/* orders that arrive while we wait for a reply */
 
+/* The kernel's name of a bit that glibc knows by an older one. */
+#ifndef MSG_PROBE
+#define MSG_PROBE	MSG_PROXY
+#endif
+
 struct net_sock {
 	struct loop_fd watch;
 	struct net *net;
@@ -248,49 +253,6 @@ static void do_note(void *ctx, uint32_t tunnel, const char *text)
 
 /* --- datagrams --- */
 
-/* What the route would give: a connected socket knows. */
-static int do_source(void *ctx, const struct addr *remote, struct addr *local)
-{
-	struct sockaddr_storage ss;
-	struct addr to = *remote;
-	socklen_t len;
-	int fd, err = 0;
-
-	to.port = to.port ? to.port : 500;
-	len = addr_to_sockaddr(&to, &ss);
-	if (!len)
-		return -EAFNOSUPPORT;
-	fd = socket(to.family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	if (connect(fd, (struct sockaddr *)&ss, len))
-		err = -errno;
-	len = sizeof(ss);
-	if (!err && getsockname(fd, (struct sockaddr *)&ss, &len))
-		err = -errno;
-	if (!err)
-		err = addr_from_sockaddr(local, (struct sockaddr *)&ss, len);
-	close(fd);
-	return err;
-}
-
-static struct net_sock *sock_for(const struct addr *local)
-{
-	struct net_sock *any = NULL;
-
-	for (unsigned int i = 0; i < net.n_socks; i++) {
-		struct net_sock *s = &net.sock[i];
-
-		if (s->local.family != local->family || s->local.port != local->port)
-			continue;
-		if (addr_ip_equal(&s->local, local))
-			return s;
-		if (addr_is_any(&s->local))
-			any = s;
-	}
-	return any;
-}
-
 union control {
 	struct cmsghdr h;
 	uint8_t raw[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(int))];
@@ -313,6 +275,67 @@ static void put_source(struct msghdr *msg, union control *c, const struct addr *
 	memcpy(&v4.ipi_spec_dst, local->ip, sizeof(v4.ipi_spec_dst));
 	memcpy(&v6.ipi6_addr, local->ip, sizeof(v6.ipi6_addr));
 	memcpy(CMSG_DATA(&c->h), is6 ? (void *)&v6 : (void *)&v4, len);
+}
+
+/* What the route would give: a connected socket knows. */
+static int route_source(int fd, const struct sockaddr_storage *to, socklen_t len,
+			struct addr *local)
+{
+	struct sockaddr_storage ss;
+
+	if (connect(fd, (const struct sockaddr *)to, len))
+		return -errno;
+	len = sizeof(ss);
+	if (getsockname(fd, (struct sockaddr *)&ss, &len))
+		return -errno;
+	return addr_from_sockaddr(local, (struct sockaddr *)&ss, len);
+}
+
+/* Whether the address is ours and leads there: all that is done for a datagram but the sending. */
+static int probe(int fd, struct sockaddr_storage *to, socklen_t len, const struct addr *local)
+{
+	struct iovec iov = { NULL, 0 };
+	struct msghdr h = { .msg_name = to, .msg_namelen = len, .msg_iov = &iov, .msg_iovlen = 1 };
+	union control c;
+
+	put_source(&h, &c, local);
+	return sendmsg(fd, &h, MSG_PROBE | MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+static int do_source(void *ctx, const struct addr *remote, struct addr *local)
+{
+	struct sockaddr_storage ss;
+	struct addr to = *remote;
+	socklen_t len;
+	int fd, err;
+
+	to.port = to.port ? to.port : 500;
+	len = addr_to_sockaddr(&to, &ss);
+	if (!len)
+		return -EAFNOSUPPORT;
+	fd = socket(to.family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	err = local->family ? probe(fd, &ss, len, local) : route_source(fd, &ss, len, local);
+	close(fd);
+	return err;
+}
+
+static struct net_sock *sock_for(const struct addr *local)
+{
+	struct net_sock *any = NULL;
+
+	for (unsigned int i = 0; i < net.n_socks; i++) {
+		struct net_sock *s = &net.sock[i];
+
+		if (s->local.family != local->family || s->local.port != local->port)
+			continue;
+		if (addr_ip_equal(&s->local, local))
+			return s;
+		if (addr_is_any(&s->local))
+			any = s;
+	}
+	return any;
 }
 
 static void do_send(void *ctx, const struct addr *local, const struct addr *remote, bool marker,

@@ -130,18 +130,10 @@ void peer_check(struct peer *p)
 	init_start(p, false);
 }
 
-static bool is_here(struct peer *p, const struct addr *a)
-{
-	struct addr source = { 0 };
-
-	/* Whoever sends to one of its own addresses sends from it. */
-	return !p->ike->ops->source(p->ike->ctx, a, &source) && addr_ip_equal(&source, a);
-}
-
 static bool from_here(struct peer *p, const struct addr *remote, struct addr *local)
 {
-	return local->family ? local->family == remote->family && is_here(p, local) :
-			       !p->ike->ops->source(p->ike->ctx, remote, local);
+	return (!local->family || local->family == remote->family) &&
+	       !p->ike->ops->source(p->ike->ctx, remote, local);
 }
 
 uint8_t peer_pair(struct peer *p, unsigned int from, struct addr *local, struct addr *remote)

@@ -323,11 +323,20 @@ static int answer_secret(const struct sa *sa, const struct incoming *in,
 	return ke_derive(&sa->r.req.ke, ke.data, gir);
 }
 
+/*
+ * The peer's own, which stays. Where another carries on, the peer's first packet through this one
+ * tells when the peer has it: the answer that makes it there may be late.
+ */
+static void need(struct sa *sa, struct ike_child *twin)
+{
+	if (twin->state == CHILD_READY && !sa->peer->current[twin->pair])
+		child_use(sa, twin);
+}
+
 static void settle(struct sa *sa, struct ike_child *c, struct view nr)
 {
 	struct ike_request *req = &sa->r.req;
 	struct ike_child *twin = req->twin ? child_by_id(sa, req->twin) : NULL;
-	struct ike_child *old = req->child ? child_by_id(sa, req->child) : NULL;
 
 	c->replaces = req->child;
 	sa->ike->n.child_rekeys += req->task == TASK_CHILD_REKEY;
@@ -341,8 +350,7 @@ static void settle(struct sa *sa, struct ike_child *c, struct view nr)
 		log_info("both sides rekeyed the child: the peer's stays",
 			 KV_S("tunnel", sa->peer->t.name), KV_U("child", twin->id));
 		child_retire(sa, c, 0);
-		if (!old && twin->state == CHILD_READY)
-			child_use(sa, twin);
+		need(sa, twin);
 		return;
 	}
 	log_info("both sides rekeyed the child: ours stays", KV_S("tunnel", sa->peer->t.name),
@@ -482,8 +490,8 @@ void child_refused(struct sa *sa, struct incoming *in)
 		n.type = 0;
 	if (twin || (rekey && (!old || old->state == CHILD_OLD))) {
 		/* The peer's own rekey of it holds; ours was late. */
-		if (!old && twin && twin->state == CHILD_READY)
-			child_use(sa, twin);
+		if (twin)
+			need(sa, twin);
 	} else if (n.type == NOTIFY_TEMPORARY_FAILURE) {
 		later(sa, old, req->pair, xchg_busy(sa));
 	} else if (n.type == NOTIFY_CHILD_SA_NOT_FOUND && rekey) {

@@ -389,8 +389,10 @@ static int do_source(void *ctx, const struct addr *remote, struct addr *local)
 {
 	struct sim_side *side = ctx;
 
-	*local = addr_ip_equal(remote, &side->aside) ? side->aside : side->addr;
-	return 0;
+	if (!local->family)
+		*local = side->addr;
+	return addr_ip_equal(local, &side->addr) || addr_ip_equal(local, &side->aside) ?
+	       0 : -EADDRNOTAVAIL;
 }
 
 const struct ike_ops sim_ops = {
