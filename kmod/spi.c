@@ -13,7 +13,8 @@
 #define RESERVED_FOR (30 * HZ)
 #define PER_DEVICE 256
 #define HELD_FOR (HZ / 4)
-#define HELD_MAX 64
+#define HELD_MAX 512		/* for one SPI: 10 ms at 50,000 packets a second */
+#define HELD_ALL 8192		/* for all, whoever knows how many SPIs */
 
 u64 vti_spi_secret __read_mostly;
 
@@ -22,6 +23,7 @@ u64 vti_spi_secret __read_mostly;
 static struct hlist_head table[1 << TABLE_BITS];
 static DEFINE_SPINLOCK(table_lock);
 static atomic_t reservations;
+static atomic_t held;		/* packets that wait, in all reservations */
 
 static struct hlist_head *bucket(const struct net *net, __be32 spi)
 {
@@ -50,6 +52,13 @@ static struct vti_spi *find_locked(struct vti_net *vn, __be32 spi)
 	return r;
 }
 
+/* Nothing waits any more. The reservation's lock is held. */
+static void take_all(struct vti_spi *r, struct sk_buff_head *packets)
+{
+	atomic_sub(skb_queue_len(&r->held), &held);
+	skb_queue_splice_init(&r->held, packets);
+}
+
 static void drop_all(struct vti_dev *vd, struct sk_buff_head *packets)
 {
 	struct sk_buff *skb;
@@ -65,7 +74,7 @@ static void expire(struct work_struct *work)
 
 	__skb_queue_head_init(&packets);
 	spin_lock_bh(&r->lock);
-	skb_queue_splice_init(&r->held, &packets);
+	take_all(r, &packets);
 	spin_unlock_bh(&r->lock);
 	drop_all(r->vd, &packets);
 }
@@ -81,7 +90,7 @@ static void release(struct vti_spi *r, struct sk_buff_head *packets)
 	r->vd->n_reserved--;
 	spin_lock_bh(&r->lock);
 	r->gone = true;
-	skb_queue_splice_init(&r->held, packets);
+	take_all(r, packets);
 	spin_unlock_bh(&r->lock);
 	cancel_delayed_work_sync(&r->expire);
 	kfree_rcu(r, rcu);
@@ -124,8 +133,9 @@ bool vti_spi_hold(struct net *net, __be32 spi, struct sk_buff *skb, u8 tos)
 		spin_unlock(&r->lock);
 		return false;
 	}
-	room = skb_queue_len(&r->held) < HELD_MAX;
+	room = skb_queue_len(&r->held) < HELD_MAX && atomic_read(&held) < HELD_ALL;
 	if (room) {
+		atomic_inc(&held);
 		vti_receive_keep(skb, r->vd);
 		VTI_CB(skb)->tos = tos;
 		__skb_queue_tail(&r->held, skb);

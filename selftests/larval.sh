@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Larval hold: a peer sends as soon as it has the keys. What comes for a reserved SPI waits for its
-# SA, 64 packets for a quarter of a second.
+# SA, 512 packets for a quarter of a second.
 #
 #   a: ipsec0 198.18.1.254 | 192.0.2.1 ==== 192.0.2.2: b, which injects
 . "$(dirname "$0")/lib.sh"
@@ -68,18 +68,18 @@ is "nothing else is dropped" "$(moved a ipsec0)" larval+3
 
 # More than may wait: written to a file and sent at once, lest the time runs out.
 holds "another SPI" reserve
-length=$(inject file "$tmp/flood" 80 seq=1 size=64)
+length=$(inject file "$tmp/flood" 600 seq=1 size=64)
 espinudp a 192.0.2.1 4500
 flood() {
 	on b python3 "$here/sendfile.py" udp 192.0.2.1 4500 "$tmp/flood" "$length" && land
 }
-holds "80 packets come at once" flood
+holds "600 packets come at once" flood
 few_lost() {
 	local got
 	got=$(since_mark a ipsec0 rx-packets)
-	[ $((got + $(since_mark a ipsec0 larval))) = 80 ] && [ "$(since_mark a ipsec0 larval)" -ge 16 ]
+	[ $((got + $(since_mark a ipsec0 larval))) = 600 ] && [ "$(since_mark a ipsec0 larval)" -ge 88 ]
 }
-holds "all are accounted for, those past 64 as dropped" until_ok 5 few_lost
+holds "all are accounted for, those past 512 as dropped" until_ok 5 few_lost
 
 # What was never reserved is none of ours.
 inject set spi=0x7777

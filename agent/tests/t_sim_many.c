@@ -8,6 +8,8 @@
  */
 #include <linux/ipsecvti.h>
 
+#include <errno.h>
+
 #include "addr.h"
 #include "id.h"
 #include "log.h"
@@ -162,11 +164,10 @@ static void do_note(void *ctx, uint32_t tunnel, const char *text)
 {
 }
 
-/* Whoever sends to one of its own addresses sends from it. */
+/* Every tunnel names its own address. */
 static int do_source(void *ctx, const struct addr *remote, struct addr *local)
 {
-	*local = ctx == &ends[0] ? address(0) : *remote;
-	return 0;
+	return local->family ? 0 : -EADDRNOTAVAIL;
 }
 
 static const struct ike_ops ops = {

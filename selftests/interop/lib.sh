@@ -450,6 +450,7 @@ drops() {
 			on $ns nstat -a -s | awk '$1 ~ /Err|Drop|Discard|NoRoute|Unreach/ { print $1 "+" $2 }'
 			ipn $ns -j -s link show | jq -r '.[] | .ifname as $name | .stats64 | to_entries[] |
 				"\($name)-\(.key)-dropped+\(.value.dropped) \($name)-\(.key)-errors+\(.value.errors)"'
+			vti $ns stats ipsec0 2> /dev/null | grep -v packets
 		} | sed "s/^/$ns /"
 	done
 	awk '{ print "backlog of CPU " NR - 1 "+" $2 }' /proc/net/softnet_stat
