@@ -7,47 +7,9 @@
 #   a: ipsec0 198.18.1.254, pluto 198.18.3.254 | 192.0.2.1  ==== 192.0.2.2  | 198.18.4.254 pluto, 198.18.2.254 ipsec0: b
 #                                              | 192.0.2.11 ==== 192.0.2.12 |
 . "$(dirname "$0")/lib.sh"
-agents_here
-# Beside build/RELEASE/selftests.
-libreswan=${helpers%/*/selftests}/libreswan-$(basename "${helpers%/selftests}")
-libexec=$libreswan/usr/libexec/ipsec
-[ -x "$libexec/pluto" ] || skip 'no libreswan'
-export LD_LIBRARY_PATH=$libreswan/usr/lib/x86_64-linux-gnu
-modprobe -a -q esp4 xfrm_user
-note "peer: $("$libexec/pluto" --version | head -n 1), kernel $(uname -r)"
-
-start_pluto() { # NS ADDRESS
-	local dir=$tmp/$1/pluto
-	mkdir -p "$dir/nss" "$dir/run"
-	"$libreswan/usr/bin/certutil" -N -d "sql:$dir/nss" --empty-password || return
-	sed 's/^[a-z]*[a-z0-9]*=/	&/' > "$dir/conf" <<- EOT
-		config setup
-		conn net
-		left=192.0.2.11
-		right=192.0.2.12
-		leftsubnet=198.18.3.0/24
-		rightsubnet=198.18.4.0/24
-		authby=secret
-		ikev2=insist
-		leftupdown=%disabled
-		rightupdown=%disabled
-		auto=add
-	EOT
-	(umask 077 && echo "192.0.2.11 192.0.2.12 : PSK \"$secret\"" > "$dir/secrets")
-	# It looks for its helpers where the package has them.
-	# shellcheck disable=SC2016 # the inner shell expands
-	spawn "pluto-$1" "$dir/log" "$1" unshare -m sh -c 'mount --bind "$0" /usr/libexec && exec "$@"' \
-		"$libreswan/usr/libexec" "$libexec/pluto" --nofork --stderrlog --config "$dir/conf" \
-		--secretsfile "$dir/secrets" --nssdir "$dir/nss" --rundir "$dir/run" --ipsecdir "$dir" \
-		--listen "$2" --no-dnssec --nhelpers 0
-	until_ok 20 test -S "$dir/run/pluto.ctl" && until_ok 20 whack "$1" --status &&
-		on "$1" "$libexec/addconn" --config "$dir/conf" --ctlsocket "$dir/run/pluto.ctl" net &&
-		whack "$1" --listen
-}
-
-whack() { # NS ARGS...
-	on "$1" "$libexec/whack" --rundir "$tmp/$1/pluto/run" "${@:2}"
-}
+# shellcheck source-path=SCRIPTDIR source=pluto_lib.sh
+. "$(dirname "$0")/pluto_lib.sh"
+pluto_here
 
 both() { # NAME
 	local before errors
@@ -80,6 +42,12 @@ for ns in a b; do
 		retry = 1s
 	EOT
 	printf '[agent]\nlisten = 192.0.2.%s\n' "$n" > "$tmp/$ns/conf/agent.conf"
+	write_pluto $ns <<- EOT
+		left=192.0.2.11
+		right=192.0.2.12
+		leftsubnet=198.18.3.0/24
+		rightsubnet=198.18.4.0/24
+	EOT
 done
 # pluto comes first: to look for its addresses it binds the wildcard of port 500, for a moment, also
 # with --listen, and gives up when somebody has the port at any address.
@@ -88,8 +56,7 @@ holds "pluto starts at the other end" start_pluto b 192.0.2.12
 holds "our agent starts beside it" start_agent a
 holds "our agent starts at the other end" start_agent b
 holds "ours is up" until_ok 20 is_up a
-holds "pluto's is up" timeout 20 nsenter --net="/run/netns/vti$$-a" "$libexec/whack" \
-	--rundir "$tmp/a/pluto/run" --name net --initiate
+holds "pluto's is up" whack a --name net --initiate
 [ "$failures" = 0 ] || note "$(tail -n 20 "$tmp/a/pluto/log" "$tmp/b/pluto/log")"
 both "side by side"
 
@@ -97,10 +64,7 @@ both "side by side"
 before=$(child_spi a)
 holds "we rekey" agent a rekey ipsec0
 until_ok 10 differs "$before" child_spi a
-pluto_rekeys() { # the newer word, then the older one
-	whack a --name net --rekey-child || whack a --name net --rekey-ipsec
-}
-holds "pluto rekeys" pluto_rekeys
+holds "pluto rekeys" pluto_rekeys a child
 both "rekeyed"
 
 # One goes, the other stays.

@@ -1,0 +1,133 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# strongSwan over what a day brings, in seconds: lifetimes of both sides that end all the time, rekeys of
+# child and IKE SA by both sides at once, strongSwan killed and started again, all under numbered packets.
+# Then a NAT in front of each side.
+# shellcheck disable=SC2016,SC2034 # "eval" sees what stands in quotes
+. "$(dirname "$0")/lib.sh"
+charon_here
+one_cpu
+
+# Both sides make new keys by themselves, whoever comes first.
+peer_is conn='rekey_time = 34s
+	over_time = 8s' child='rekey_time = 17s
+	life_time = 26s'
+holds 'lifetimes: a tunnel' make_tunnel $'child-life = 20s\nike-life = 40s'
+spi=$(child_spi a) ike=$(ike_spis a)
+mark_stats a ipsec0
+traffic_begin $((seconds > 50 ? seconds : 50))
+traffic_end
+none_lost 'lifetimes'
+holds 'lifetimes: another child' differs "$spi" child_spi a
+holds 'lifetimes: another IKE SA' differs "$ike" ike_spis a
+is 'lifetimes: no drop was counted' "$(moved a ipsec0)" ''
+holds 'lifetimes: one of each at strongSwan' until_ok 20 one_of_each b
+
+our_keys=
+configure_ours
+peer_is
+holds 'a tunnel with long lifetimes' connect initiator
+
+# Each asks before it has heard the other.
+at_once() { # child|ike QUESTION
+	local old theirs=(--child net)
+	[ "$1" = child ] || theirs=(--ike left)
+	until_ok 10 settled
+	old=$("$2" a)
+	swan b --rekey "${theirs[@]}" > "$tmp/rekey.log" 2>&1 &
+	agent a rekey ipsec0 $([ "$1" = child ] || echo ike)
+	wait $!
+	until_ok 10 differs "$old" "$2" a && until_ok 20 one_of_each b && until_ok 20 no_old_child
+}
+traffic_begin $((seconds > 30 ? seconds : 30))
+rounds=0
+while traffic_on; do
+	rounds=$((rounds + 1))
+	holds "both at once: child rekeys, $rounds" at_once child child_spi
+	! traffic_on || holds "both at once: IKE rekeys, $rounds" at_once ike ike_spis
+	[ $rounds -lt 3 ] || break
+done
+traffic_end
+none_lost 'both at once'
+note "both at once: $(grep -c 'both sides' "$tmp/a/log") collisions seen by us"
+holds 'both at once: traffic' pings_both_ways
+
+# Killed without a word, its SAs too; it connects again, and ours gives up what it had.
+kill -KILL "${pid_of[charon-b]}"
+wait "${pid_of[charon-b]}" 2> /dev/null
+ipn b xfrm state flush
+ipn b xfrm policy flush
+holds 'strongSwan killed: it starts' start_charon b
+holds 'strongSwan killed: it connects' initiate b
+holds 'strongSwan killed: traffic' until_ok 10 pings_both_ways
+holds 'strongSwan killed: one of each' until_ok 15 one_of_each b
+holds 'strongSwan killed: what it has lost is gone here' until_ok 30 no_old_child
+is 'nothing but IKE and ESP on the wire' "$(in_clear a b)" 0
+stop agent-a
+stop charon-b
+
+# near 10.0.0.1 -- NAT 192.0.2.1 -- 192.0.2.2 NAT -- 10.0.1.1 far; the second one lets IKE in.
+make_nats() {
+	local ns
+	make_namespace near nat1 nat2 far
+	ip link add wire netns "vti$$-near" type veth peer name inside netns "vti$$-nat1"
+	ip link add wire netns "vti$$-nat1" type veth peer name wire netns "vti$$-nat2"
+	ip link add inside netns "vti$$-nat2" type veth peer name wire netns "vti$$-far"
+	ipn near addr add 10.0.0.1/24 dev wire
+	ipn nat1 addr add 10.0.0.254/24 dev inside
+	ipn nat1 addr add 192.0.2.1/24 dev wire
+	ipn nat2 addr add 192.0.2.2/24 dev wire
+	ipn nat2 addr add 10.0.1.254/24 dev inside
+	ipn far addr add 10.0.1.1/24 dev wire
+	for ns in near nat1 nat2 far; do
+		ipn $ns link set wire up
+	done
+	for ns in nat1 nat2; do
+		ipn $ns link set inside up
+		on $ns nft -f - <<- EOT || return
+			table ip hide {
+				chain pre {
+					type nat hook prerouting priority -100
+					$([ $ns = nat1 ] || echo 'iifname "wire" udp dport { 500, 4500 } dnat to 10.0.1.1')
+				}
+				chain post {
+					type nat hook postrouting priority 100
+					oifname "wire" masquerade $([ $ns = nat2 ] || echo random)
+				}
+			}
+		EOT
+	done
+	ipn near route add default via 10.0.0.254
+	ipn far route add default via 10.0.1.254
+	watch_ike near
+	watch_ike far
+}
+
+holds 'NAT on both sides: made' make_nats
+make_ours near 1 2
+make_xfrm_device far 2 1
+peer_is local=10.0.1.1 remote=%any local_id=right.example remote_id=left.example
+holds 'NAT on both sides: strongSwan starts' start_charon far
+configure near ipsec0 <<- EOT
+	local = 10.0.0.1
+	remote = 192.0.2.2
+	local-id = left.example
+	remote-id = right.example
+	retry = 1s
+EOT
+holds 'NAT on both sides: we start' start_agent near
+holds 'NAT on both sides: up' until_ok 20 is_up near
+is 'NAT on both sides: found' "$(show near '[."nat-local", ."nat-remote"] | tostring')" '[true,true]'
+holds 'NAT on both sides: traffic from us' pings near 198.18.2.254 -I 198.18.1.254
+holds 'NAT on both sides: traffic from strongSwan' pings far 198.18.1.254 -I 198.18.2.254
+holds 'NAT on both sides: 1 MB of TCP' tcp_file near far 198.18.2.254 1024
+spi=$(child_spi near) ike=$(ike_spis near)
+holds 'NAT on both sides: child rekey by us' eval 'agent near rekey ipsec0 && until_ok 10 differs "$spi" child_spi near'
+holds 'NAT on both sides: IKE rekey by us' eval 'agent near rekey ipsec0 ike && until_ok 10 differs "$ike" ike_spis near'
+holds 'NAT on both sides: one of each' until_ok 15 one_of_each far
+ike=$(ike_spis near)
+holds 'NAT on both sides: IKE rekey by strongSwan' eval 'swan far --rekey --ike left > "$tmp/rekey.log" 2>&1; until_ok 10 differs "$ike" ike_spis near'
+holds 'NAT on both sides: traffic after that' pings far 198.18.1.254 -I 198.18.2.254
+is 'NAT on both sides: no plain ESP' "$(wire_count far esp)" 0
+is 'NAT on both sides: nothing in clear' "$(in_clear near far)" 0
+finish
