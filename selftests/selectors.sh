@@ -38,6 +38,8 @@ for address in 198.18.2.254/32 198.18.3.254/32 2001:db8:2::fe/128 2001:db8:3::fe
 done
 ipn b route add $lan1 via 192.0.2.1
 ipn b route add 2001:db8:1::/64 via 2001:db8::1
+# A fragment that waits in vain for the others is told of by ICMP after 30 seconds, whatever is counted then.
+on b sysctl -q -w net.ipv4.ipfrag_time=3600
 oracle() { # SPI-OUT SPI-IN LOCAL REMOTE SELECTOR...
 	local out=$1 in=$2 local=$3 remote=$4
 	shift 4
