@@ -139,6 +139,12 @@ one_cpu() { # [mostly]
 	taskset -cp 0 $$ > /dev/null
 }
 
+# A file about a peer and not about the kernel. Two of the kernels come with the same peers: check runs
+# it on one of these, which a line "once_on 6.12" or "once_on 7.2" names, check-long on both.
+once_on() { # KERNEL
+	:
+}
+
 helper() { # NAME: prints the path of a compiled helper
 	local binary=$helpers/$1
 	if ! [ "$binary" -nt "$here/$1.c" ]; then

@@ -7,6 +7,7 @@
 # shellcheck disable=SC2016,SC2034 # "eval" sees what stands in quotes
 . "$(dirname "$0")/lib.sh"
 charon_here
+once_on 6.12
 
 make_gateways a b
 make_ours a 1 2

@@ -11,6 +11,7 @@
 # shellcheck source-path=SCRIPTDIR source=pluto_lib.sh
 . "$(dirname "$0")/pluto_lib.sh"
 pluto_here
+once_on 6.12
 one_cpu
 
 # IKE as we write it and as libreswan does, ESP likewise, and whether ESN.
