@@ -255,14 +255,14 @@ static void missed(struct sa *sa, const struct door_sa_list *list)
 }
 
 /*
- * Of an IKE SA that lives: made by a process that died before it told anybody.
- * Of one that we lost: the peer may go on sending to an inbound one, so that
- * stays to its hard limit, but for one that never did while we were there to
- * know its IKE SA.
+ * Of a tunnel that is taken down: all. Of an IKE SA that lives: made by a
+ * process that died before it told anybody. Of one that we lost: the peer may
+ * go on sending to an inbound one, so that stays to its hard limit, but for one
+ * that never did while we were there to know its IKE SA.
  */
 static bool useless(struct peer *p, const struct door_sa *k)
 {
-	if (k->dead)
+	if (k->dead || p->t.down)
 		return true;
 	if (k->current)
 		return false;

@@ -447,12 +447,19 @@ static void ask_child(struct peer *p)
 	window_run(sa);
 }
 
-static void reauth_changed(struct peer *p, uint32_t seconds)
+/* What an IKE SA has reckoned by times that are no longer said. */
+static void times_changed(struct peer *p, const struct tunnel *t)
 {
+	uint64_t now = ike_now(p->ike);
+
 	for (struct sa *sa = p->sas; sa; sa = sa->peer_next) {
 		if (sa->r.state != SA_UP)
 			continue;
-		sa->r.reauth_at = seconds ? ike_now(p->ike) + ike_jitter(seconds * 900ull) : 0;
+		if (p->t.reauth_seconds != t->reauth_seconds)
+			sa->r.reauth_at = t->reauth_seconds ?
+					  now + ike_jitter(t->reauth_seconds * 900ull) : 0;
+		if (p->t.dpd_seconds != t->dpd_seconds && !sa->r.dpd_now)
+			sa->r.dpd_at = t->dpd_seconds ? now + t->dpd_seconds * 1000ull : 0;
 		sa_store(sa);
 		loop_timer_in(p->ike->loop, &sa->timer, 0);
 	}
@@ -487,8 +494,7 @@ struct peer *peer_set(struct ike *ike, const struct tunnel *t)
 			close_all(p);
 		p->retry_at = 0;
 	}
-	if (p->t.reauth_seconds != t->reauth_seconds)
-		reauth_changed(p, t->reauth_seconds);
+	times_changed(p, t);
 	p->t = *t;
 	p->gone = false;
 	if (!deal)
@@ -548,6 +554,8 @@ void peer_down(struct peer *p)
 	p->settled = false;
 	peer_note(p, "down by the administrator");
 	close_all(p);
+	p->sweep_at = ike_now(p->ike);
+	adopt_sweep(p);
 }
 
 void peer_reconnect(struct peer *p)

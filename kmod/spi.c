@@ -12,8 +12,8 @@
 
 #define RESERVED_FOR (30 * HZ)
 #define PER_DEVICE 256
-#define HELD_FOR (HZ / 4)
-#define HELD_MAX 512		/* for one SPI: 10 ms at 50,000 packets a second */
+#define HELD_FOR HZ
+#define HELD_MAX 512		/* for one SPI: 10 ms of 50,000 packets a second */
 #define HELD_ALL 8192		/* for all, whoever knows how many SPIs */
 
 u64 vti_spi_secret __read_mostly;

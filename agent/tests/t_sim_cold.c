@@ -74,6 +74,21 @@ static void t_beside(void)
 	}
 }
 
+/* What nobody knows any more goes with the tunnel. */
+static void t_down(void)
+{
+	struct sim *s = up(50, UNIQUE_NO, false);
+
+	sim_kill_keeper(s, 0);
+	sim_run(s, 20000);
+	ok(sim_count(s, 0) > 2, "the old inbound SA is there, too: %u", sim_count(s, 0));
+	sim_traffic(s, 0);
+	peer_down(sim_peer(s, 0));
+	sim_run(s, 10000);
+	ok(!sim_count(s, 0), "the tunnel is taken down: no SA is left");
+	sim_free(s);
+}
+
 /* Without a packet that tells of the new one the old one stays a little longer. */
 static void t_idle(void)
 {
@@ -230,6 +245,7 @@ int main(int argc, char **argv)
 	sim_verbose = argc > 1;
 	t_beside();
 	t_idle();
+	t_down();
 	t_larval();
 	t_kept();
 	t_waits();

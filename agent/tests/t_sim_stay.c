@@ -380,6 +380,24 @@ static void t_dpd(void)
 	sim_free(s);
 }
 
+/* A new interval counts at once, also where there was none. */
+static void t_dpd_changes(void)
+{
+	struct sim *s = one_asks(12);
+	unsigned int n;
+
+	s->side[0].t.dpd_seconds = 0;
+	peer_set(s->side[0].ike, &s->side[0].t);
+	sim_run(s, 30000);
+	n = checks(s, 300000);
+	ok(!n, "dpd = off, read again: %u", n);
+	s->side[0].t.dpd_seconds = 10;
+	peer_set(s->side[0].ike, &s->side[0].t);
+	n = checks(s, 100000);
+	ok(n >= 9 && n <= 10, "dpd = 10s, read again: %u in 100 s", n);
+	sim_free(s);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -389,7 +407,8 @@ int main(int argc, char **argv)
 		{ "jitter", t_jitter }, { "refused", t_refused }, { "busy", t_busy },
 		{ "reauth", t_reauth }, { "reauth_fails", t_reauth_fails },
 		{ "both_reconnect", t_both_reconnect }, { "both_connect", t_both_connect },
-		 { "not_found", t_not_found }, { "dpd", t_dpd },
+		{ "not_found", t_not_found }, { "dpd", t_dpd },
+		{ "dpd_changes", t_dpd_changes },
 	};
 
 	sim_verbose = argc > 2;

@@ -412,6 +412,20 @@ make_nat() {
 	watch_ike far
 }
 
+# What one end sends takes so long to the other: time for both to ask before either has heard. Not to be
+# changed while numbered packets run, which would overtake each other.
+wire_delay() { # MILLISECONDS
+	local ns
+	for ns in a b; do
+		on $ns tc qdisc replace dev wire root netem delay "$1ms" limit 4000 || return
+	done
+}
+
+# How often we have seen that both sides had rekeyed the same.
+collisions() {
+	grep -c 'both sides rekeyed' "$tmp/a/log"
+}
+
 # Numbered packets both ways, a thousand a second. Begin, do things, end, compare.
 
 traffic_begin() { # SECONDS
