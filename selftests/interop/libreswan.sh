@@ -24,17 +24,17 @@ aes256-sha512-curve25519         aes256-sha2_512-dh31         aes192gcm16      a
 '
 role=initiator
 # libreswan refuses selectors that are more than its own, unless told to narrow.
-subnets=$'local-ts = 198.18.1.0/24\nremote-ts = 198.18.2.0/24'
+our_ts=$'local-ts = 198.18.1.0/24\nremote-ts = 198.18.2.0/24'
 
 ours() { # KEYS, one in a line: our side, which initiates or waits as $role says
 	local start=initiate
-	[ $role = initiator ] || start=respond
+	[ "$role" = initiator ] || start=respond
 	configure a ipsec0 <<- EOT
 		local = 192.0.2.1
 		remote = 192.0.2.2
 		retry = 1s
 		start = $start
-		$subnets
+		$our_ts
 		$1
 	EOT
 }
@@ -49,7 +49,7 @@ theirs() { # KEY=VALUE...
 
 # From nothing to a tunnel by today's configurations; what is left of the one before goes first.
 reconnect() {
-	if [ $role = initiator ]; then
+	if [ "$role" = initiator ]; then
 		agent a down ipsec0 && agent a reload && load_pluto b && agent a up ipsec0
 	else
 		whack b --name net --terminate
@@ -78,7 +78,7 @@ test_suites() {
 		holds "$role, $ike, $esp: up" connect_pluto
 		is "$role, $ike, $esp: as we have it" "$(show a '. as $t | ."child-sas"[0] |
 			"\($t.initiator) \([."encr-alg", ."integ-alg" // empty] | join("-")) \(.esn)"')" \
-			"$([ $role = initiator ] && echo true || echo false) $esp $([ "$esn" = yes ] && echo true || echo false)"
+			"$([ "$role" = initiator ] && echo true || echo false) $esp $([ "$esn" = yes ] && echo true || echo false)"
 		holds "$role, $ike, $esp: traffic both ways" pings_both_ways
 	done <<< "$suites"
 	holds "$role: 1 MB of TCP to libreswan" tcp_file a b 198.18.2.254 1024
@@ -117,8 +117,8 @@ test_other_group() {
 }
 
 test_narrowing() {
-	local keep=$subnets
-	subnets=
+	local keep=$our_ts
+	our_ts=
 	ours ''
 	theirs narrowing=yes
 	holds "$role, selectors narrowed: up" connect_pluto
@@ -126,7 +126,7 @@ test_narrowing() {
 		"$(show a '."child-sas"[0] | [."local-ts", ."remote-ts"] | tostring')" \
 		'[["198.18.1.0/24"],["198.18.2.0/24"]]'
 	holds "$role, selectors narrowed: traffic" pings_both_ways
-	subnets=$keep
+	our_ts=$keep
 }
 
 test_secret() {
@@ -160,7 +160,7 @@ start_pluto b 192.0.2.2 || exit 1
 start_agent a || exit 1
 holds 'up' until_ok 20 is_up a
 for role in initiator responder; do
-	if [ $role = responder ]; then
+	if [ "$role" = responder ]; then
 		# What waits has never been told "up".
 		stop agent-a
 		ours ''
@@ -176,7 +176,7 @@ done
 # Rekeys.
 role=initiator
 stop agent-a
-our_keys=$subnets$'\nesp = aes256gcm16-ecp256-esn'
+our_keys=$our_ts$'\nesp = aes256gcm16-ecp256-esn'
 configure_ours
 theirs 'esp=aes_gcm256;dh19'
 start_agent a || exit 1
@@ -211,12 +211,13 @@ holds 'over rekeys: traffic' pings_both_ways
 
 # Each asks before it has heard the other: we, once libreswan's request is on its long way.
 at_once() { # child|ike QUESTION
-	local old seen lines
+	local old seen lines what=()
+	[ "$1" = child ] || what=(ike)
 	until_ok 20 one_at_pluto
 	old=$("$2" a) seen=$(collisions) lines=$(pluto_log_size b)
 	pluto_rekeys b "$1" > "$tmp/rekey.log" &&
 		until_ok 10 pluto_logged b "$lines" 'sent CREATE_CHILD_SA request' || return
-	agent a rekey ipsec0 $([ "$1" = child ] || echo ike)
+	agent a rekey ipsec0 "${what[@]}"
 	until_ok 10 differs "$old" "$2" a && until_ok 40 one_at_pluto && [ "$(collisions)" -gt "$seen" ]
 }
 wire_delay 600
@@ -246,7 +247,7 @@ sleep 3
 is 'liveness: up over that' "$(show a .state)" up
 
 # Lifetimes of seconds: both sides make new keys by themselves, whoever comes first.
-our_keys=$subnets$'\nesp = aes256gcm16-ecp256-esn\nchild-life = 20s\nike-life = 40s'
+our_keys=$our_ts$'\nesp = aes256gcm16-ecp256-esn\nchild-life = 20s\nike-life = 40s'
 configure_ours
 theirs 'esp=aes_gcm256;dh19' salifetime=24s ikelifetime=48s rekeymargin=6s
 holds 'lifetimes: a tunnel' connect_pluto
@@ -257,7 +258,7 @@ none_lost 'lifetimes'
 holds 'lifetimes: another child' differs "$before" child_spi a
 holds 'lifetimes: another IKE SA' differs "$ike" ike_spis a
 holds 'lifetimes: one of each at libreswan' until_ok 15 one_at_pluto
-our_keys=$subnets$'\nesp = aes256gcm16-ecp256-esn'
+our_keys=$our_ts$'\nesp = aes256gcm16-ecp256-esn'
 configure_ours
 theirs 'esp=aes_gcm256;dh19'
 holds 'a tunnel' connect_pluto

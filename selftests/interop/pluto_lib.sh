@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # lib.sh's names
 # libreswan's pluto in a namespace, and what it is asked and told; selftests/vm/libreswan gets it. It
 # works by policies of the kernel's xfrm, so that its ends are subnets, and a route is all it needs
 # beside them. On top of lib.sh.
@@ -39,7 +39,7 @@ start_pluto() { # NS ADDRESS
 	# It looks for its helpers where the package has them.
 	# shellcheck disable=SC2016 # the inner shell expands
 	spawn "pluto-$1" "$dir/log" "$1" unshare -m sh -c 'mount --bind "$0" /usr/libexec && exec "$@"' \
-		"$libreswan/usr/libexec" taskset -c $peer_cpu "$libexec/pluto" --nofork --stderrlog \
+		"$libreswan/usr/libexec" taskset -c "$peer_cpu" "$libexec/pluto" --nofork --stderrlog \
 		--config "$dir/conf" --secretsfile "$dir/secrets" --nssdir "$dir/nss" --rundir "$dir/run" \
 		--ipsecdir "$dir" --listen "$2" --no-dnssec --nhelpers 0
 	until_ok 20 test -S "$dir/run/pluto.ctl" && until_ok 20 whack "$1" --status && load_pluto "$1"

@@ -31,13 +31,13 @@ holds 'a tunnel with long lifetimes' connect initiator
 
 # Each asks before it has heard the other: we, once strongSwan's request is on its long way.
 at_once() { # child|ike QUESTION
-	local old seen lines theirs=(--child net)
-	[ "$1" = child ] || theirs=(--ike left)
+	local old seen lines what=() theirs=(--child net)
+	[ "$1" = child ] || what=(ike) theirs=(--ike left)
 	until_ok 20 settled
 	old=$("$2" a) seen=$(collisions) lines=$(log_size b)
 	swan b --rekey "${theirs[@]}" > "$tmp/rekey.log" 2>&1 &
 	until_ok 10 logged_after b "$lines" 'generating CREATE_CHILD_SA request' || return
-	agent a rekey ipsec0 $([ "$1" = child ] || echo ike)
+	agent a rekey ipsec0 "${what[@]}"
 	wait $!
 	until_ok 10 differs "$old" "$2" a && until_ok 40 one_of_each b && until_ok 40 no_old_child &&
 		[ "$(collisions)" -gt "$seen" ]
@@ -80,19 +80,19 @@ make_nats() {
 	ipn nat2 addr add 10.0.1.254/24 dev inside
 	ipn far addr add 10.0.1.1/24 dev wire
 	for ns in near nat1 nat2 far; do
-		ipn $ns link set wire up
+		ipn "$ns" link set wire up
 	done
 	for ns in nat1 nat2; do
-		ipn $ns link set inside up
-		on $ns nft -f - <<- EOT || return
+		ipn "$ns" link set inside up
+		on "$ns" nft -f - <<- EOT || return
 			table ip hide {
 				chain pre {
 					type nat hook prerouting priority -100
-					$([ $ns = nat1 ] || echo 'iifname "wire" udp dport { 500, 4500 } dnat to 10.0.1.1')
+					$([ "$ns" = nat1 ] || echo 'iifname "wire" udp dport { 500, 4500 } dnat to 10.0.1.1')
 				}
 				chain post {
 					type nat hook postrouting priority 100
-					oifname "wire" masquerade $([ $ns = nat2 ] || echo random)
+					oifname "wire" masquerade $([ "$ns" = nat2 ] || echo random)
 				}
 			}
 		EOT
