@@ -89,6 +89,7 @@ struct ike_child {
 	uint32_t id;		/* child-id of the kernel; names the child on this host */
 	uint8_t state;
 	bool initiator;		/* we asked for it */
+	bool unknown;		/* to the peer, it says; in use until a new one is there */
 	bool esn;
 	uint8_t pair;		/* which one of the tunnel's; see ends.h */
 	uint8_t n_local, n_remote;

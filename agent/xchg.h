@@ -118,6 +118,12 @@ struct ike_child *child_accept(struct sa *sa, const struct incoming *in, uint32_
 
 /* The peer works on an IKE SA whose rival is still undecided: then it has decided. */
 void ike_twin_settle(struct sa *sa);
+/*
+ * A child was made on sa by an exchange of ours. If sa was chosen before one
+ * that we made at the same time, and has no child older than that, that one
+ * has nothing left to wait for.
+ */
+void ike_rekey_proven(struct sa *sa);
 /* Our rekey of this IKE SA is void; the peer's simultaneous one holds, if there is one. */
 void ike_twin_wins(struct sa *old);
 

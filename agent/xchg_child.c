@@ -417,6 +417,7 @@ void child_response(struct sa *sa, struct incoming *in)
 	} else {
 		xchg_agreed(sa);
 		settle(sa, c, nr);
+		ike_rekey_proven(sa);
 	}
 	window_done(sa);
 	sa_store(sa);
@@ -457,6 +458,7 @@ static void refused(struct sa *sa, struct incoming *in, struct ike_child *old,
 	struct ike_request *req = &sa->r.req;
 	uint64_t pause = sa->peer->t.retry_seconds * 1000ull;
 	char why[DOOR_TEXT_MAX];
+	struct ike_child *last;
 	struct ends ends;
 
 	if (old)
@@ -465,6 +467,9 @@ static void refused(struct sa *sa, struct incoming *in, struct ike_child *old,
 		ends_wanted(&sa->peer->t, req->pair, &ends);
 	mismatch_refused(sa->peer, in->remote, task_name(req->task), &ends, n, req->ke.group, why);
 	peer_note(sa->peer, why);
+	last = old ? NULL : child_current(sa, req->pair);
+	if (last && last->unknown)
+		child_drop(sa, last);
 	if (!old && child_sending(sa->peer))
 		pause *= 12;
 	/* The child of IKE_AUTH needs no group: another IKE SA may have what this one cannot. */
@@ -484,7 +489,6 @@ void child_refused(struct sa *sa, struct incoming *in)
 	struct ike_child *twin = req->twin ? child_by_id(sa, req->twin) : NULL;
 	bool rekey = req->task == TASK_CHILD_REKEY;
 	struct notify n = { 0 };
-	unsigned int pair;
 
 	if (!msg_error(&in->m, &n))
 		n.type = 0;
@@ -497,9 +501,13 @@ void child_refused(struct sa *sa, struct incoming *in)
 	} else if (n.type == NOTIFY_CHILD_SA_NOT_FOUND && rekey) {
 		log_notice("peer does not know the child SA any more",
 			   KV_S("tunnel", sa->peer->t.name), KV_U("child", old->id));
-		pair = old->pair;
-		child_drop(sa, old);
-		child_missing(sa, pair, "the peer does not know the child SA any more");
+		/*
+		 * A new one takes its place (RFC 7296 2.25). Until then it stays: the peer
+		 * may have it with another IKE SA (libreswan 5.2 after ike_rekey_proven()).
+		 */
+		old->rekey_at = 0;
+		old->unknown = true;
+		child_want(sa, old->pair, 0);
 	} else if (n.type == NOTIFY_INVALID_KE_PAYLOAD && other_group(sa, &n, rekey)) {
 		log_info("peer wants another group", KV_S("tunnel", sa->peer->t.name),
 			 KV_U("group", sa->r.ke_asked));

@@ -135,18 +135,39 @@ static void hand_over(struct sa *old, struct sa *to, bool we_delete)
 }
 
 /*
- * A duplicate without children: its maker deletes it. libreswan (5.2) does
- * not, and would go on with it.
+ * A duplicate without children: its maker deletes it. libreswan (5.2) neither
+ * deletes its own, and would go on with it, nor minds the nonces: its children
+ * go to the one that we made, and go with that. So ours stays until a rekey of
+ * the children has shown that the peer knows them as we do, or has replaced
+ * them (ike_rekey_proven()).
  */
-static void set_aside(struct sa *sa, bool we_delete)
+static void set_aside(struct sa *sa)
 {
 	uint64_t now = ike_now(sa->ike);
 
 	sa_state(sa, SA_REPLACED);
-	sa->r.delete_at = now + (we_delete ? 0 : 10 * sa->ike->times.linger_ms);
-	sa->r.expire_at = we_delete ? 0 : now + sa->ike->times.replaced_ms;
+	sa->r.delete_at = now + (sa->r.initiator ? 20 : 10) * sa->ike->times.linger_ms;
+	sa->r.expire_at = sa->r.initiator ? 0 : now + sa->ike->times.replaced_ms;
 	sa_store(sa);
 	wake(sa);
+}
+
+void ike_rekey_proven(struct sa *sa)
+{
+	uint64_t oldest = UINT64_MAX, now = ike_now(sa->ike);
+
+	for (const struct ike_child *c = sa->r.child; c < sa->r.child + IKE_CHILDREN; c++)
+		if (c->state == CHILD_CURRENT && c->made < oldest)
+			oldest = c->made;
+	for (struct sa *aside = sa->peer->sas; aside; aside = aside->peer_next) {
+		if (aside->r.state != SA_REPLACED || !aside->r.initiator ||
+		    aside->r.parent != sa->r.parent || aside->r.delete_at <= now ||
+		    aside->r.made > oldest)
+			continue;
+		aside->r.delete_at = now;
+		sa_store(aside);
+		wake(aside);
+	}
 }
 
 static struct sa *twin_of(struct sa *old)
@@ -229,12 +250,8 @@ static void settle(struct sa *old, struct sa *sa, struct view nr)
 	}
 	if (lose) {
 		hand_over(old, twin, false);
-		set_aside(sa, true);
-		/*
-		 * A peer that has given ours the children (libreswan 5.2) loses them with
-		 * it, without a word: a rekey shows whether it still knows them.
-		 */
-		child_rekey_by(twin, ike_now(twin->ike) + 2 * twin->ike->times.linger_ms);
+		set_aside(sa);
+		child_rekey_by(twin, ike_now(twin->ike) + twin->ike->times.linger_ms);
 		sa_store(twin);
 		wake(twin);
 		return;
@@ -243,7 +260,7 @@ static void settle(struct sa *old, struct sa *sa, struct view nr)
 		child_move(twin, old);	/* if the peer seemed to have settled otherwise */
 	hand_over(old, sa, true);
 	if (twin)
-		set_aside(twin, false);
+		set_aside(twin);
 }
 
 static void later(struct sa *old, uint64_t ms)

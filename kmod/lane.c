@@ -14,6 +14,7 @@
 #include "esp.h"
 #include "receive.h"
 #include "send.h"
+#include "trace.h"
 
 #define LANE_PACKETS 4096
 /* Trains of a guest that is sent are up to 64 KB each. */
@@ -148,8 +149,10 @@ found:
 /* Everything of the guest's is done: it is worked on elsewhere from now on. Under the lock. */
 static void dismiss(struct lane *lane)
 {
-	if (lane->guest)
+	if (lane->guest) {
 		WRITE_ONCE(lane->guest->lane, VTI_LANE_HOME);
+		trace_ipsecvti_lane(lane->guest, VTI_LANE_HOME);
+	}
 	WRITE_ONCE(lane->guest, NULL);
 }
 
@@ -204,6 +207,7 @@ static void move(struct vti_sa *sa, struct lane *from, int cpu)
 		WRITE_ONCE(lane->last, jiffies);
 		carry_over(from, lane, sa);
 		WRITE_ONCE(sa->lane, cpu);
+		trace_ipsecvti_lane(sa, cpu);
 		if (!skb_queue_empty(&lane->brought))
 			wake(lane, cpu);
 	}

@@ -64,6 +64,26 @@ TRACE_EVENT(ipsecvti_drop,
 		  __entry->reason)
 );
 
+/* An SA is worked on by another lane from now on: that of a CPU, or -1: whichever a packet is on. */
+TRACE_EVENT(ipsecvti_lane,
+	TP_PROTO(const struct vti_sa *sa, int lane),
+	TP_ARGS(sa, lane),
+	TP_STRUCT__entry(
+		__array(char, dev, IFNAMSIZ)
+		__field(u32, spi)
+		__field(u8, dir)
+		__field(int, lane)
+	),
+	TP_fast_assign(
+		memcpy(__entry->dev, sa->vd->dev->name, IFNAMSIZ);
+		__entry->spi = ntohl(sa->spi);
+		__entry->dir = sa->dir;
+		__entry->lane = lane;
+	),
+	TP_printk("dev=%s spi=0x%08x dir=%s lane=%d", __entry->dev, __entry->spi,
+		  __entry->dir == IPSECVTI_DIR_IN ? "in" : "out", __entry->lane)
+);
+
 #endif
 
 #undef TRACE_INCLUDE_PATH

@@ -662,6 +662,80 @@ static void t_roles(void)
 	end(y);
 }
 
+/* --- both rekey the IKE SA at once --- */
+
+/* The puppet goes on with that IKE SA. */
+static void become(struct puppet *p, const struct puppet *sa)
+{
+	p->initiator = sa->initiator;
+	p->spi_i = sa->spi_i;
+	p->spi_r = sa->spi_r;
+	p->suite = sa->suite;
+	p->keys = sa->keys;
+	p->mid = sa->mid;
+	p->iv = sa->iv;
+}
+
+/*
+ * libreswan 5.2 goes by no nonce: its children move to the IKE SA that it made
+ * as responder, and end with it. true: by the nonces that one had to go.
+ */
+static bool libreswan_crossing(uint64_t seed)
+{
+	struct play *y = accepts(seed, &style_plain, "aes128gcm16");
+	struct puppet theirs = *y->p, ours, old;
+	struct puppet_child c = { 0 };
+	bool goes;
+
+	sim_rekey(y->s, 0, true);
+	sim_run(y->s, 10);
+	puppet_ike_ask(&theirs, &y->m);
+	post(y);
+	ok(puppet_wait(y->p, CHILD, true, 1000), "libreswan: its request is answered");
+	theirs.m = y->p->m;
+	ok(puppet_ike_take(&theirs, &old), "libreswan: it has an IKE SA");
+	become(y->p, &old);
+	ok(puppet_wait(y->p, CHILD, false, 1000) && puppet_ike_answer(y->p, &old, &y->m),
+	   "libreswan: and answers ours");
+	ours = *y->p;
+	puppet_send(&old, &y->m);
+	sim_run(y->s, 500);
+	goes = sim_main(y->s, 0)->r.spi_r != ours.spi_r;
+	if (goes) {
+		puppet_ike_delete(&old, &y->m);
+		post(y);
+		become(y->p, &theirs);
+		ok(puppet_wait(y->p, CHILD, false, 10000) && puppet_spi(y->p) == y->c.spi_out,
+		   "libreswan: ours is to go: does it know the child?");
+		puppet_notify(y->p, CHILD, NOTIFY_CHILD_SA_NOT_FOUND, NULL, 0, &y->m);
+		post(y);
+		ok(puppet_wait(y->p, CHILD, false, 10000) && puppet_child_answer(y->p, &c, &y->m),
+		   "libreswan: no, so there is a new one");
+		become(&theirs, y->p);
+		become(y->p, &ours);
+		ok(puppet_quiet(y->p, INFO, false, 1000), "libreswan: ours is there until that is up");
+		puppet_child_use(y->p, &c);
+		post(y);
+		ok(puppet_wait(y->p, INFO, false, 1000), "libreswan: ours goes");
+		puppet_empty(y->p, INFO, true, &y->m);
+		post(y);
+		become(y->p, &theirs);
+		ok(peer_is_told(y, &y->c), "libreswan: and the child that it has no more");
+	}
+	ok(only(y, goes ? &c : &y->c) && unharmed(y), "libreswan: no packet lost");
+	end(y);
+	return goes;
+}
+
+static void t_libreswan_crossing(void)
+{
+	unsigned int goes = 0, n = 8;
+
+	for (unsigned int i = 0; i < n; i++)
+		goes += libreswan_crossing(40 + i);
+	ok(goes && goes < n, "libreswan: of %u, ours went %u times", n, goes);
+}
+
 /* --- 30: repetitions --- */
 
 static void t_repetitions(void)
@@ -733,7 +807,7 @@ int main(int argc, char **argv)
 		{ "12-cisco", t_cisco_lives }, { "14-windows", t_windows_ports },
 		{ "17-windows", t_fragments }, { "18-cookies", t_cookie_rounds },
 		{ "19-roles", t_roles }, { "24-mikrotik", t_mikrotik_rekey },
-		{ "30-repetitions", t_repetitions },
+		{ "30-repetitions", t_repetitions }, { "libreswan", t_libreswan_crossing },
 	};
 
 	sim_verbose = argc > 2;

@@ -414,8 +414,12 @@ make_nat() {
 
 # What one end sends takes so long to the other: time for both to ask before either has heard. Not to be
 # changed while numbered packets run, which would overtake each other.
+wire_ms=0
 wire_delay() { # MILLISECONDS
 	local ns
+	wire_ms=$1
+	# All that has waited meanwhile comes at once when the machine was busy elsewhere.
+	sysctl -q net.core.netdev_max_backlog=10000
 	for ns in a b; do
 		on $ns tc qdisc replace dev wire root netem delay "$1ms" limit 4000 || return
 	done
@@ -449,7 +453,7 @@ traffic_on() {
 traffic_end() {
 	await send-a
 	await send-b
-	sleep 1
+	sleep $((1 + (wire_ms + 999) / 1000))
 	stop receive-a
 	stop receive-b
 	drops > "$tmp/drops-after"

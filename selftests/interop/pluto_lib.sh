@@ -73,6 +73,10 @@ pluto_has() { # NS
 		END { print "IKE " ike + 0 ", child " child + 0 ", kernel " kernel }'
 }
 
+one_at_pluto() { # NS
+	[ "$(pluto_has "$1")" = 'IKE 1, child 1, kernel 2' ]
+}
+
 pluto_logged() { # NS LINES PATTERN: further down than the log was at the time
 	tail -n "+$(($2 + 1))" "$tmp/$1/pluto/log" | grep -q -E -- "$3"
 }

@@ -39,11 +39,11 @@ at_once() { # child|ike QUESTION
 	until_ok 10 logged_after b "$lines" 'generating CREATE_CHILD_SA request' || return
 	agent a rekey ipsec0 "${what[@]}"
 	wait $!
-	until_ok 10 differs "$old" "$2" a && until_ok 40 one_of_each b && until_ok 40 no_old_child &&
+	until_ok 20 differs "$old" "$2" a && until_ok 60 one_of_each b && until_ok 40 no_old_child &&
 		[ "$(collisions)" -gt "$seen" ]
 }
-wire_delay 600
-traffic_begin $((seconds > 50 ? seconds : 50))
+wire_delay 2000
+traffic_begin $((seconds > 70 ? seconds : 70))
 holds 'both at once: child rekeys' at_once child child_spi
 holds 'both at once: IKE rekeys' at_once ike ike_spis
 holds 'both at once: child rekeys again' at_once child child_spi
