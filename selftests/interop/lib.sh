@@ -421,7 +421,11 @@ wire_delay() { # MILLISECONDS
 	# All that has waited meanwhile comes at once when the machine was busy elsewhere.
 	sysctl -q net.core.netdev_max_backlog=10000
 	for ns in a b; do
-		on $ns tc qdisc replace dev wire root netem delay "$1ms" limit 4000 || return
+		# A neighbour who answers after seconds is taken for one who does not.
+		ipn $ns neigh show dev wire nud reachable nud stale nud delay nud probe |
+			sed -n 's/^\([^ ]*\) lladdr \([^ ]*\).*/neigh replace \1 lladdr \2 dev wire nud permanent/p' |
+			ipn $ns -batch - || return
+		on $ns tc qdisc replace dev wire root netem delay "$1ms" limit 20000 || return
 	done
 }
 
@@ -468,6 +472,7 @@ drops() {
 			on $ns nstat -a -s | awk '$1 ~ /Err|Drop|Discard|NoRoute|Unreach/ { print $1 "+" $2 }'
 			ipn $ns -j -s link show | jq -r '.[] | .ifname as $name | .stats64 | to_entries[] |
 				"\($name)-\(.key)-dropped+\(.value.dropped) \($name)-\(.key)-errors+\(.value.errors)"'
+			on $ns tc -s qdisc show dev wire | awk '/dropped/ { print "wire-qdisc-dropped+" $7 }'
 			vti $ns stats ipsec0 2> /dev/null | grep -v packets
 		} | sed "s/^/$ns /"
 	done

@@ -42,7 +42,7 @@ ours() { # KEYS, one in a line: our side, which initiates or waits as $role says
 theirs() { # KEY=VALUE...
 	{
 		printf '%s\n' left=192.0.2.2 right=192.0.2.1 leftsubnet=198.18.2.0/24 rightsubnet=198.18.1.0/24 \
-			ike=aes_gcm256-sha2_384-dh31 esp=aes_gcm256 esn=yes replay-window=4096
+			ike=aes_gcm128-sha2_256-dh31 esp=aes_gcm256 esn=yes replay-window=4096
 		printf '%s\n' "$@"
 	} | write_pluto b
 }
