@@ -64,7 +64,7 @@ TRACE_EVENT(ipsecvti_drop,
 		  __entry->reason)
 );
 
-/* An SA is worked on by another lane from now on: that of a CPU, or -1: whichever a packet is on. */
+/* An SA is worked on by the lane of a CPU from now on, or, -1, of whichever a packet is on. */
 TRACE_EVENT(ipsecvti_lane,
 	TP_PROTO(const struct vti_sa *sa, int lane),
 	TP_ARGS(sa, lane),

@@ -113,7 +113,7 @@ test_other_group() {
 }
 
 test_narrowing() {
-	local keep=$our_ts
+	local all=$our_ts
 	our_ts=
 	ours ''
 	theirs narrowing=yes
@@ -122,7 +122,7 @@ test_narrowing() {
 		"$(show a '."child-sas"[0] | [."local-ts", ."remote-ts"] | tostring')" \
 		'[["198.18.1.0/24"],["198.18.2.0/24"]]'
 	holds "$role, selectors narrowed: traffic" pings_both_ways
-	our_ts=$keep
+	our_ts=$all
 }
 
 test_secret() {
