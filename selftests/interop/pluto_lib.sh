@@ -84,3 +84,66 @@ pluto_logged() { # NS LINES PATTERN: further down than the log was at the time
 pluto_log_size() { # NS
 	wc -l < "$tmp/$1/pluto/log"
 }
+
+# A tunnel between our agent in a and pluto in b:
+#
+#   a: ipsecvtid, ipsec0 198.18.1.254 | 192.0.2.1 ==== 192.0.2.2 | 198.18.2.254 lo, pluto: b
+make_pluto_gateways() {
+	make_gateways a b
+	make_ours a 1 2
+	ipn b addr add 198.18.2.254/32 dev lo
+	ipn b route add 198.18.1.0/24 via 192.0.2.1 src 198.18.2.254
+	# What pluto's policies don't take must not go in clear.
+	on b nft -f - <<- EOT || return
+		table ip closed {
+			chain output {
+				type filter hook output priority 0;
+				ip daddr 198.18.1.0/24 rt ipsec missing drop
+			}
+		}
+	EOT
+}
+
+# Who begins, as we see it.
+role=initiator
+# libreswan refuses selectors that are more than its own, unless told to narrow.
+our_ts=$'local-ts = 198.18.1.0/24\nremote-ts = 198.18.2.0/24'
+
+ours() { # KEYS, one in a line: our side, which initiates or waits as $role says
+	local start=initiate
+	[ "$role" = initiator ] || start=respond
+	configure a ipsec0 <<- EOT
+		local = 192.0.2.1
+		remote = 192.0.2.2
+		retry = 1s
+		start = $start
+		$our_ts
+		$1
+	EOT
+}
+
+theirs() { # KEY=VALUE...
+	{
+		printf '%s\n' left=192.0.2.2 right=192.0.2.1 leftsubnet=198.18.2.0/24 rightsubnet=198.18.1.0/24 \
+			ike=aes_gcm128-sha2_256-dh31 esp=aes_gcm256 esn=yes replay-window=4096
+		printf '%s\n' "$@"
+	} | write_pluto b
+}
+
+# From nothing to a tunnel by today's configurations; what is left of the one before goes first.
+reconnect() {
+	if [ "$role" = initiator ]; then
+		agent a down ipsec0 && agent a reload && load_pluto b && agent a up ipsec0
+	else
+		whack b --name net --terminate
+		agent a reload && load_pluto b && whack b --name net --initiate && until_ok 5 is_up a
+	fi && until_ok 10 one_at_pluto b
+}
+
+connect_pluto() {
+	reconnect && return
+	pluto_has b
+	why a
+	why b/pluto
+	return 1
+}
