@@ -745,7 +745,7 @@ static bool as_agreed(struct sa *sa, const struct sim_sa *out)
 
 static bool has_partner(struct sim *s, int side, const struct sim_sa *out)
 {
-	for (int k = 0; k < SIM_SAS; k++) {
+	for (int k = 0; k < s->side[!side].top; k++) {
 		struct sim_sa *in = &s->side[!side].sa[k];
 
 		if (in->used && !in->dead && in->n.dir == IPSECVTI_DIR_IN &&

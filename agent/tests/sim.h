@@ -70,6 +70,7 @@ struct sim_side {
 	int store_fd;
 	uint32_t next_sa, next_spi;
 	struct sim_sa sa[SIM_SAS];
+	int top;		/* none beyond it is used */
 	struct sim_larval larval[SIM_LARVAL];
 	uint64_t burnt[SIM_BURNT];	/* outbound keys that have encrypted something */
 	unsigned int n_burnt;

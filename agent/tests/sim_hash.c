@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The simulator's state as one number, for who goes through all of them. */
 #include <stddef.h>
+#include <string.h>
 
 #include "sim.h"
 
 uint64_t sim_mix(uint64_t h, const void *data, size_t len)
 {
 	const uint8_t *p = data;
+	uint64_t word;
 
+	for (; len >= sizeof(word); len -= sizeof(word), p += sizeof(word)) {
+		memcpy(&word, p, sizeof(word));
+		h = (h ^ word) * 0x9e3779b97f4a7c15;
+		h ^= h >> 32;
+	}
 	while (len--)
 		h = (h ^ *p++) * 0x100000001b3;
 	return h ^ h >> 29;
@@ -60,7 +67,7 @@ static uint64_t hash_side(const struct sim *s, const struct sim_side *side)
 	for (int i = 0; i < SA_HASH; i++)
 		for (const struct sa *sa = side->ike->hash[i]; sa; sa = sa->next)
 			set += hash_sa(s, sa);
-	for (int i = 0; i < SIM_SAS; i++) {
+	for (int i = 0; i < side->top; i++) {
 		const struct sim_sa *k = &side->sa[i];
 		uint64_t one = k->sa_id * 4 + k->dead * 2 + k->seen;
 
@@ -91,7 +98,7 @@ uint64_t sim_hash(struct sim *s)
 	for (int i = 0; i < 2; i++) {
 		h = MIX(h, s->random[i + 1]);
 		h += hash_side(s, &s->side[i]);
-		h = MIX(h, h);
+		h = MIX(h, i);
 	}
 	for (const struct sim_packet *p = s->packets; p; p = p->next) {
 		uint64_t one = (uint64_t)p->to * 4 + p->held * 2 + p->esp;

@@ -21,7 +21,7 @@
 
 static struct sim_sa *by_id(struct sim_side *side, uint32_t sa_id)
 {
-	for (int i = 0; i < SIM_SAS; i++)
+	for (int i = 0; i < side->top; i++)
 		if (side->sa[i].used && side->sa[i].sa_id == sa_id)
 			return &side->sa[i];
 	return NULL;
@@ -73,7 +73,7 @@ unsigned int sim_count(struct sim *s, int side)
 {
 	unsigned int n = 0;
 
-	for (int i = 0; i < SIM_SAS; i++)
+	for (int i = 0; i < s->side[side].top; i++)
 		n += s->side[side].sa[i].used;
 	return n;
 }
@@ -263,7 +263,7 @@ static int do_sa_new(void *ctx, const struct door_sa_new *n, uint32_t *sa_id)
 		side->refuse_install--;
 		return -ENOMEM;
 	}
-	for (int i = 0; i < SIM_SAS; i++) {
+	for (int i = 0; i < side->top; i++) {
 		struct sim_sa *o = &side->sa[i];
 
 		if (!o->used)
@@ -274,6 +274,8 @@ static int do_sa_new(void *ctx, const struct door_sa_new *n, uint32_t *sa_id)
 	/* The keeper's rule. */
 	if (n->dir == IPSECVTI_DIR_IN && !larval(side, n->spi))
 		return -EPERM;
+	if (!k && side->top < SIM_SAS)
+		k = &side->sa[side->top++];
 	if (!k) {
 		sim_fault(s, "kernel SAs leak");
 		return -ENOSPC;
@@ -344,7 +346,7 @@ static int do_sa_list(void *ctx, uint32_t tunnel, struct door_sa_list *list)
 
 	list->n = 0;
 	list->endpoint = side->endpoint;
-	for (int i = 0; i < SIM_SAS; i++) {
+	for (int i = 0; i < side->top; i++) {
 		struct sim_sa *k = &side->sa[i];
 		struct door_sa *o = &list->sa[list->n];
 
@@ -431,7 +433,7 @@ static void tell(struct sim *s, struct sim_side *to, const struct door_event *ev
 
 static struct sim_sa *inbound(struct sim_side *side, uint32_t spi)
 {
-	for (int i = 0; i < SIM_SAS; i++) {
+	for (int i = 0; i < side->top; i++) {
 		struct sim_sa *k = &side->sa[i];
 
 		if (k->used && !k->dead && k->n.dir == IPSECVTI_DIR_IN && k->n.spi == spi)

@@ -807,7 +807,7 @@ static void t_lost_peer(void)
 	/* The responder's machine dies and comes back without its memory. */
 	sim_traffic(s, 0);
 	s->no_adopt = true;
-	for (int i = 0; i < SIM_SAS; i++) {
+	for (int i = 0; i < s->side[1].top; i++) {
 		loop_timer_stop(s->link, &s->side[1].sa[i].soft);
 		loop_timer_stop(s->link, &s->side[1].sa[i].hard);
 		s->side[1].sa[i].used = false;

@@ -131,7 +131,7 @@ static void t_kernel_lost(void)
 	sim_traffic(s, 0);
 	s->down_ms = 500;
 	sim_kill(s, 0);
-	for (int i = 0; i < SIM_SAS; i++) {
+	for (int i = 0; i < s->side[0].top; i++) {
 		loop_timer_stop(s->link, &s->side[0].sa[i].soft);
 		loop_timer_stop(s->link, &s->side[0].sa[i].hard);
 		s->side[0].sa[i].used = false;

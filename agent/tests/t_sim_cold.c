@@ -177,7 +177,7 @@ static void t_kept(void)
 	/* Nothing is left of ours: then at the second try. */
 	s = up(10, UNIQUE_KEEP, false);
 	s->side[0].t.local_port = 1500;
-	for (int i = 0; i < SIM_SAS; i++) {
+	for (int i = 0; i < s->side[0].top; i++) {
 		loop_timer_stop(s->link, &s->side[0].sa[i].soft);
 		loop_timer_stop(s->link, &s->side[0].sa[i].hard);
 		s->side[0].sa[i].used = false;
