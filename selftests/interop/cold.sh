@@ -7,7 +7,8 @@
 # shellcheck disable=SC2016,SC2034 # "eval" sees what stands in quotes
 . "$(dirname "$0")/lib.sh"
 charon_here
-once_on 6.12
+checked_on 6.12
+fewer_packets
 
 make_gateways a b
 make_ours a 1 2

@@ -10,7 +10,8 @@
 # shellcheck disable=SC2016,SC2034 # "eval" sees what stands in quotes
 . "$(dirname "$0")/lib.sh"
 charon_here
-once_on 7.2
+checked_on 7.2
+fewer_packets
 builds=${IPSECVTI_BUILDS:-${IPSECVTI_HELPERS:-}/..}
 test_net=$builds/test/ipsecvti-net forget_net=$builds/forget/ipsecvti-net
 [ -x "$test_net" ] || skip 'the build for tests is not there'

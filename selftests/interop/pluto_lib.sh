@@ -147,3 +147,18 @@ connect_pluto() {
 	why b/pluto
 	return 1
 }
+
+# Rekeys by either side, one at a time.
+child_a() { rekey_child_a; }
+ike_a() { rekey_ike_a; }
+by_pluto() { # child|ike QUESTION
+	local old
+	old=$("$2" a)
+	until_ok 10 one_at_pluto b
+	pluto_rekeys b "$1" > "$tmp/rekey.log" && until_ok 10 differs "$old" "$2" a
+}
+child_b() { by_pluto child child_spi; }
+ike_b() { by_pluto ike ike_spis; }
+# shellcheck disable=SC2034 # for those who source this
+declare -A name_of=([child_a]='child rekey by us' [child_b]='child rekey by libreswan'
+	[ike_a]='IKE rekey by us' [ike_b]='IKE rekey by libreswan')
