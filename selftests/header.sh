@@ -8,6 +8,7 @@
 . "$(dirname "$0")/lib.sh"
 module_here
 need tcpdump
+checked_on 7.2
 one_cpu
 
 make_namespace a m b

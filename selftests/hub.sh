@@ -8,6 +8,7 @@
 #   b: ipsec0 198.18.2.254 | 203.0.113.2 == 203.0.113.1 |
 . "$(dirname "$0")/lib.sh"
 module_here
+checked_on 6.12
 one_cpu mostly
 need tc
 

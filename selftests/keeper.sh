@@ -4,6 +4,7 @@
 # that talks to strangers is left with, and what its death does.
 . "$(dirname "$0")/lib.sh"
 module_here
+checked_on 6.12
 need ipsecvtid pgrep setpriv
 
 make_namespace a b

@@ -6,6 +6,7 @@
 #   a: ipsec0 198.18.1.254 | 192.0.2.1 ==== 192.0.2.2: b, which injects
 . "$(dirname "$0")/lib.sh"
 module_here
+checked_on 7.2
 one_cpu
 python3 -c 'import cryptography' 2> /dev/null || skip "no python3-cryptography"
 

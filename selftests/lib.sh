@@ -139,9 +139,9 @@ one_cpu() { # [mostly]
 	taskset -cp 0 $$ > /dev/null
 }
 
-# A file about a peer and not about the kernel. Two of the kernels come with the same peers: check runs
-# it on one of these, which a line "once_on 6.12" or "once_on 7.2" names, check-long on both.
-once_on() { # KERNEL
+# A file about our own code or about a peer, more than about the kernel: check runs it on the kernels
+# that a line "checked_on 6.1 7.2" names, check-long and check K=... on each.
+checked_on() { # KERNEL...
 	:
 }
 

@@ -6,6 +6,7 @@
 #   l 198.18.1.2 -- 198.18.1.1 a 192.0.2.1 ==== 192.0.2.2 b 198.18.2.1 -- 198.18.2.2 r
 . "$(dirname "$0")/lib.sh"
 module_here
+checked_on 6.12
 one_cpu
 
 make_namespace a b l r

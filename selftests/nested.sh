@@ -6,6 +6,7 @@
 #   a: ipsec1 198.18.3.254 in ipsec0 198.18.1.254 | 192.0.2.1 ==== 192.0.2.2 | ... : b
 . "$(dirname "$0")/lib.sh"
 module_here
+checked_on 6.12
 one_cpu
 
 make_namespace a b

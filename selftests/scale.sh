@@ -8,6 +8,7 @@
 #   a: ipsec0 198.18.1.254 | 192.0.2.1 ==== 192.0.2.2 | 198.18.2.254 ipsec0: b, and so c and d
 . "$(dirname "$0")/lib.sh"
 module_is_ours
+checked_on 6.12
 one_cpu
 
 many=${IPSECVTI_DEVICES:-${IPSECVTI_LONG:+10000}}

@@ -9,6 +9,7 @@
 #                          | 2001:db8::1 == 2001:db8::2 |
 . "$(dirname "$0")/lib.sh"
 module_here
+checked_on 7.2
 one_cpu
 python3 -c 'import scapy, cryptography' 2> /dev/null || skip "no python3-scapy, or no python3-cryptography"
 

@@ -6,6 +6,7 @@
 #   a: ipsec0 198.18.1.254 | 192.0.2.1 ==== 192.0.2.2 | 198.18.2.254, 198.18.3.254: b
 . "$(dirname "$0")/lib.sh"
 module_here
+checked_on 6.12
 one_cpu
 modprobe -q -a esp4 xfrm_user 2> /dev/null
 

@@ -8,6 +8,7 @@
 # shellcheck disable=SC2034 # lib.sh reads what is set here
 . "$(dirname "$0")/lib.sh"
 charon_here
+checked_on 6.12
 need ethtool
 
 declare -A selectors=([a]=198.18.3.0/24 [b]=198.18.4.0/24)

@@ -8,7 +8,7 @@
 # shellcheck disable=SC2016,SC2034 # "eval" sees what stands in quotes
 . "$(dirname "$0")/lib.sh"
 charon_here
-once_on 6.12
+checked_on 6.12
 one_cpu
 
 networks=198.18.0.0/15

@@ -7,7 +7,7 @@
 # shellcheck source-path=SCRIPTDIR source=pluto_lib.sh
 . "$(dirname "$0")/pluto_lib.sh"
 pluto_here
-once_on 6.12
+checked_on 6.1 6.12
 
 # IKE as we write it and as libreswan does, ESP likewise, and whether ESN.
 suites='

@@ -7,7 +7,7 @@
 # shellcheck disable=SC2016,SC2034 # "eval" sees what stands in quotes
 . "$(dirname "$0")/lib.sh"
 charon_here
-once_on 7.2
+checked_on 6.1
 one_cpu
 
 net1=198.18.1.0/24 net2=198.18.2.0/24 everything=0.0.0.0/0,::/0

@@ -10,6 +10,7 @@
 # shellcheck source-path=SCRIPTDIR source=pluto_lib.sh
 . "$(dirname "$0")/pluto_lib.sh"
 pluto_here
+checked_on 6.1 7.2
 
 both() { # NAME
 	local before errors

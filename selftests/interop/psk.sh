@@ -6,6 +6,7 @@
 # shellcheck disable=SC2016,SC2034 # "eval" sees what stands in quotes
 . "$(dirname "$0")/lib.sh"
 charon_here
+checked_on 6.1 6.12
 one_cpu
 
 # IKE and ESP proposal as both configurations write them, and what strongSwan says it took.

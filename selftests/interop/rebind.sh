@@ -7,7 +7,7 @@
 # shellcheck disable=SC2016 # "eval" sees what stands in quotes
 . "$(dirname "$0")/lib.sh"
 charon_here
-once_on 7.2
+checked_on 6.12
 one_cpu
 
 make_nat

@@ -6,7 +6,7 @@
 # shellcheck disable=SC2016,SC2034 # "eval" sees what stands in quotes
 . "$(dirname "$0")/lib.sh"
 charon_here
-once_on 7.2
+checked_on 6.1
 one_cpu
 
 basic='local = 192.0.2.1

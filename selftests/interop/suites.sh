@@ -7,7 +7,7 @@
 # shellcheck disable=SC2016 # jq's
 . "$(dirname "$0")/lib.sh"
 charon_here
-once_on 6.12
+checked_on 6.1 6.12
 one_cpu
 
 # As proposals are written; "aes-" is a key of 128 bits when we begin and of 256 when strongSwan does.
