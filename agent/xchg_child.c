@@ -278,15 +278,37 @@ static void start(struct sa *sa, struct ike_child *old, unsigned int pair)
 		window_done(sa);
 }
 
+/* One that stays unused while the peer asks again was given up there. */
+static bool has_successor(struct sa *sa, uint32_t id)
+{
+	uint64_t patience = 10 * sa->ike->times.linger_ms;
+	bool has = false;
+
+	for (int i = 0; i < IKE_CHILDREN; i++) {
+		struct ike_child *c = &sa->r.child[i];
+
+		if (c->state != CHILD_READY || c->replaces != id)
+			continue;
+		if (ike_now(sa->ike) - c->made < patience)
+			has = true;
+		else
+			child_retire(sa, c, 0);
+	}
+	return has;
+}
+
 void child_new_start(struct sa *sa)
 {
 	uint64_t now = ike_now(sa->ike);
+	const struct ike_child *cur;
 
 	for (unsigned int k = 0; k < TUNNEL_PAIRS; k++) {
 		if (!sa->r.want_at[k] || sa->r.want_at[k] > now)
 			continue;
 		sa->r.want_at[k] = 0;
-		if (k >= ends_pairs(&sa->peer->t))
+		cur = child_current(sa, k);
+		/* The peer's new one, which waits for its first packet, is as good as ours. */
+		if (k >= ends_pairs(&sa->peer->t) || (cur && has_successor(sa, cur->id)))
 			continue;
 		start(sa, NULL, k);
 		return;
@@ -539,25 +561,6 @@ static void refuse(struct sa *sa, struct incoming *in, uint16_t type, uint16_t g
 	bool ke = type == NOTIFY_INVALID_KE_PAYLOAD;
 
 	xchg_refuse(sa, in, type, ke ? data : NULL, ke ? sizeof(data) : 0);
-}
-
-/* One that stays unused while the peer asks again was given up there. */
-static bool has_successor(struct sa *sa, uint32_t id)
-{
-	uint64_t patience = 10 * sa->ike->times.linger_ms;
-	bool has = false;
-
-	for (int i = 0; i < IKE_CHILDREN; i++) {
-		struct ike_child *c = &sa->r.child[i];
-
-		if (c->state != CHILD_READY || c->replaces != id)
-			continue;
-		if (ike_now(sa->ike) - c->made < patience)
-			has = true;
-		else
-			child_retire(sa, c, 0);
-	}
-	return has;
 }
 
 /* Is this request to be served, and as a rekey of which child? 0, or the notify to answer. */

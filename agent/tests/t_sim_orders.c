@@ -255,7 +255,8 @@ static void go(struct sim *s, const enum sim_act acts[2], unsigned int faults)
 /* True when every path came to its end as it should. */
 static bool scenario(const enum sim_act acts[2], unsigned int faults)
 {
-	struct sim *s = sim_new(1);
+	const char *seed = getenv("SIM_SEED");
+	struct sim *s = sim_new(seed ? strtoull(seed, NULL, 0) : 1);
 
 	memset(shared, 0, offsetof(typeof(*shared), asked));
 	at_hand = acts[0] * ACTS + acts[1];
