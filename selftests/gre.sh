@@ -6,6 +6,7 @@
 #   a: gre1 198.18.5.1 on ipsec0 | 192.0.2.1 ==== 192.0.2.2 | xfrm, gre1 198.18.5.2: b
 . "$(dirname "$0")/lib.sh"
 module_here
+checked_on 6.1 7.2
 one_cpu
 modprobe -q -a esp4 esp6 xfrm_user ip_gre ip6_gre 2> /dev/null
 

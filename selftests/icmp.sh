@@ -7,6 +7,7 @@
 #   l 198.18.1.2 -- .1.1 a 192.0.2.1 -- .9 m 203.0.113.9 -- .1 b 198.18.2.1 -- .2.2 q .3.1 -- .3.9 r
 . "$(dirname "$0")/lib.sh"
 module_here
+checked_on 6.1 7.2
 one_cpu
 
 make_namespace a m b l q r

@@ -7,6 +7,7 @@
 #   a: ipsec0 198.18.1.254 | 192.0.2.1 ==== 192.0.2.2 | 198.18.2.254 ipsec0: b
 . "$(dirname "$0")/lib.sh"
 module_is_ours
+checked_on 6.1 7.2
 need tc
 [ "$(nproc)" -gt 1 ] || skip "one CPU"
 numbered=$(helper numbered)
@@ -18,8 +19,7 @@ test_cleanup() {
 	echo 0-1 > "$parameters/lanes"
 	echo 1 > "$online"
 	rmmod pcrypt
-	echo 0 > "$instance/events/enable"
-	rmdir "$instance"
+	trace_end
 } 2> /dev/null
 
 make_namespace a b
@@ -92,20 +92,15 @@ holds "when it is over it goes home" until_ok 20 trickle
 echo 0-1 > $parameters/lanes
 
 # Moves as the kernel tells of them: how many of that direction, to that lane.
-tracefs=/sys/kernel/tracing
-mountpoint -q $tracefs || mount -t tracefs tracefs $tracefs
-instance=$tracefs/instances/vti$$
-mkdir "$instance" || exit 1
-echo 1 > "$instance/events/ipsecvti/ipsecvti_lane/enable"
-
+trace_begin ipsecvti/ipsecvti_lane || exit 1
 moves() { # in|out LANE
-	grep -c "ipsecvti_lane: .* dir=$1 lane=$2\$" "$instance/trace"
+	grep -c "ipsecvti_lane: .* dir=$1 lane=$2\$" "$traces/trace"
 }
 
 # SAs without rest. What is full drops, by name, and never puts a packet before another.
 restless() { # NAME SECONDS [HOTPLUG]
 	local name=$1 end=$((SECONDS + $2)) end_of ns dir
-	echo > "$instance/trace"
+	echo > "$traces/trace"
 	for ns in a b; do
 		mark_stats $ns ipsec0
 		background receive-$ns $ns "$numbered" receive "198.18.$([ $ns = a ] && echo 1 || echo 2).254" 7000

@@ -122,6 +122,23 @@ until_ok() { # SECONDS COMMAND...
 	done
 }
 
+# Tracepoints, in an instance of the test's own: what they say is in $traces/trace.
+traces=/sys/kernel/tracing/instances/vti$$
+
+trace_begin() { # EVENT...: as below "events"; 1 where the kernel has none of that name
+	local event
+	mountpoint -q /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing
+	mkdir "$traces" || return
+	for event; do
+		echo 1 > "$traces/events/$event/enable" || return
+	done
+} 2> /dev/null
+
+trace_end() {
+	echo 0 > "$traces/events/enable"
+	rmdir "$traces"
+} 2> /dev/null
+
 # Requirements
 
 need() { # TOOL...

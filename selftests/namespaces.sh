@@ -6,6 +6,7 @@
 #   c: ipsec0 198.18.1.254 . . a: 192.0.2.1 ==== 192.0.2.2 | 198.18.2.254 ipsec0: b
 . "$(dirname "$0")/lib.sh"
 module_here
+checked_on 6.1 7.2
 one_cpu
 need unshare
 

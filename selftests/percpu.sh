@@ -5,6 +5,7 @@
 #   a: ipsec0 198.18.1.254 | 192.0.2.1 ==== 192.0.2.2 | 198.18.2.254 ipsec0: b
 . "$(dirname "$0")/lib.sh"
 module_here
+checked_on 6.1 7.2
 need taskset
 [ "$(nproc)" -gt 1 ] || skip "one CPU"
 

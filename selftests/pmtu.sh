@@ -8,6 +8,7 @@
 #                              a 2001:db8:a::1 ------- m ------- 2001:db8:b::1 b
 . "$(dirname "$0")/lib.sh"
 module_here
+checked_on 6.1 7.2
 one_cpu
 
 make_namespace l a m b r

@@ -7,6 +7,7 @@
 #   a: ipsec0 198.18.1.254 | 192.0.2.1 ==== 192.0.2.2: b, which injects; between them ipsec1 at both ends
 . "$(dirname "$0")/lib.sh"
 module_here
+checked_on 6.1 7.2
 one_cpu
 need ethtool
 python3 -c 'import cryptography' 2> /dev/null || skip "no python3-cryptography"

@@ -7,6 +7,7 @@
 #                                                              192.0.2.3 | 198.18.4.254 xfrm
 . "$(dirname "$0")/lib.sh"
 module_here
+checked_on 6.1 7.2
 one_cpu
 modprobe -q -a esp4 xfrm_user 2> /dev/null
 

@@ -8,6 +8,7 @@
 . "$(dirname "$0")/lib.sh"
 module_here
 need tc tcpdump
+checked_on 6.1 7.2
 one_cpu
 modprobe -q -a vxlan act_mirred act_gact cls_bpf cls_flower sch_ingress nf_flow_table nft_flow_offload 2> /dev/null
 

@@ -6,6 +6,7 @@
 #   a: ipsec0 198.18.1.254 | 192.0.2.1 ==== 192.0.2.2 | 198.18.2.254 ipsec0: b
 . "$(dirname "$0")/lib.sh"
 module_is_ours
+checked_on 6.1 7.2
 
 rounds=$((seconds / 10 > 0 ? seconds / 10 : 1))
 numbered=$(helper numbered)

@@ -7,22 +7,15 @@
 module_here
 one_cpu
 
-tracefs=/sys/kernel/tracing
-mountpoint -q $tracefs || mount -t tracefs tracefs $tracefs 2> /dev/null
-[ -d $tracefs/events/ipsecvti ] || skip "no tracepoints in this kernel"
-instance=$tracefs/instances/vti$$
-mkdir "$instance" || exit 1
 test_cleanup() {
-	echo 0 > "$instance/tracing_on"
-	echo 0 > "$instance/events/enable"
-	rmdir "$instance"
+	trace_end
 }
+trace_begin ipsecvti skb/kfree_skb || skip "no tracepoints in this kernel"
 
 make_namespace a b
 make_wire a b
 holds "set up" make_pair
-echo 1 > "$instance/events/ipsecvti/enable"
-echo 1 > "$instance/events/skb/kfree_skb/enable"
+echo > "$traces/trace"
 
 traced() { # NAME COUNT PATTERN: of lines since the last time
 	local count
@@ -30,8 +23,8 @@ traced() { # NAME COUNT PATTERN: of lines since the last time
 	is "$1" "$count" "$2"
 }
 read_trace() {
-	grep -v '^#' "$instance/trace" > "$tmp/trace"
-	echo > "$instance/trace"
+	grep -v '^#' "$traces/trace" > "$tmp/trace"
+	echo > "$traces/trace"
 }
 
 holds "ping" pings a 198.18.2.254

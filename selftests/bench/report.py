@@ -116,6 +116,8 @@ def size_name(key):
 
 CASES = [
     ("instr", "Instructions per packet, beyond plain forwarding; frames of", size_name),
+    ("instr-tcp", "Instructions per TCP segment of 1386 bytes between the hosts, all that the hosts do included",
+     lambda k: k.size),
     ("hostile", "Instructions for a packet that is refused, and for one that is not, at the gateway that it comes to",
      lambda k: k.case.split("-")[1]),
     ("fwd", "Packets/s without a loss; frames of", size_name),
@@ -130,9 +132,14 @@ CASES = [
 ]
 
 
+def table_of(case):
+    """tcp8 and rr-p50 are columns of tcp and rr."""
+    return case if case in {name for name, _, _ in CASES} else case.rstrip("0123456789").split("-")[0]
+
+
 def print_tables(figures, kernel):
-    for prefix, title, column in CASES:
-        keys = [k for k in figures.median if k.kernel == kernel and k.case.rstrip("0123456789").split("-")[0] == prefix]
+    for name, title, column in CASES:
+        keys = [k for k in figures.median if k.kernel == kernel and table_of(k.case) == name]
         if not keys:
             continue
         columns = sorted({column(k) for k in keys}, key=lambda c: (isinstance(c, str), c))
