@@ -278,7 +278,7 @@ static void start(struct sa *sa, struct ike_child *old, unsigned int pair)
 		window_done(sa);
 }
 
-/* One that stays unused while the peer asks again was given up there. */
+/* One that is still unused when another is asked for, by whomever, was given up by the peer. */
 static bool has_successor(struct sa *sa, uint32_t id)
 {
 	uint64_t patience = 10 * sa->ike->times.linger_ms;

@@ -222,6 +222,10 @@ uint64_t sim_latency(struct sim *s);
 /* An ESP packet has arrived; true: it waits there, and is not to be freed. */
 bool sim_esp(struct sim *s, struct sim_packet *p);
 void sim_kernel_free(struct sim *s);
+/* An SA is gone, and nobody is told. */
+void sim_sa_drop(struct sim_sa *k);
+/* So are all of a side, as after a reboot. */
+void sim_kernel_forget(struct sim *s, int side);
 void sim_send(void *ctx, const struct addr *local, const struct addr *remote, bool marker,
 	      const uint8_t *msg, size_t len);
 

@@ -304,6 +304,13 @@ static int do_sa_new(void *ctx, const struct door_sa_new *n, uint32_t *sa_id)
 	return 0;
 }
 
+void sim_sa_drop(struct sim_sa *k)
+{
+	loop_timer_stop(k->sim->link, &k->soft);
+	loop_timer_stop(k->sim->link, &k->hard);
+	k->used = false;
+}
+
 static int do_sa_del(void *ctx, uint32_t tunnel, uint32_t sa_id)
 {
 	struct sim_side *side = ctx;
@@ -318,9 +325,7 @@ static int do_sa_del(void *ctx, uint32_t tunnel, uint32_t sa_id)
 		memmove(&side->out.sa[i], &side->out.sa[i + 1],
 			(side->out.n - i) * sizeof(side->out.sa[0]));
 	}
-	loop_timer_stop(sim_current->link, &k->soft);
-	loop_timer_stop(sim_current->link, &k->hard);
-	k->used = false;
+	sim_sa_drop(k);
 	return 0;
 }
 
@@ -447,6 +452,16 @@ void sim_kernel_free(struct sim *s)
 	for (int i = 0; i < 2; i++)
 		for (int k = 0; k < SIM_LARVAL; k++)
 			waited(&s->side[i].larval[k]);
+}
+
+void sim_kernel_forget(struct sim *s, int side)
+{
+	struct sim_side *d = &s->side[side];
+
+	for (int i = 0; i < d->top; i++)
+		if (d->sa[i].used)
+			sim_sa_drop(&d->sa[i]);
+	d->out.n = 0;
 }
 
 bool sim_esp(struct sim *s, struct sim_packet *p)

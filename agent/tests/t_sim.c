@@ -464,9 +464,7 @@ static void t_rekey_fault(void)
 		in++;
 	sim_rekey(s, 0, false);
 	sim_run(s, 30);		/* the request is served, the answer on its way */
-	loop_timer_stop(s->link, &in->soft);
-	loop_timer_stop(s->link, &in->hard);
-	in->used = false;
+	sim_sa_drop(in);
 	sim_run(s, 10000);
 	ok(sim_lost(s) > 0, "control: an inbound SA that goes too early loses %llu packets",
 	   (unsigned long long)sim_lost(s));
@@ -807,12 +805,7 @@ static void t_lost_peer(void)
 	/* The responder's machine dies and comes back without its memory. */
 	sim_traffic(s, 0);
 	s->no_adopt = true;
-	for (int i = 0; i < s->side[1].top; i++) {
-		loop_timer_stop(s->link, &s->side[1].sa[i].soft);
-		loop_timer_stop(s->link, &s->side[1].sa[i].hard);
-		s->side[1].sa[i].used = false;
-	}
-	s->side[1].out.n = 0;
+	sim_kernel_forget(s, 1);
 	sim_kill(s, 1);
 	sim_run(s, 400000);
 	ok(sim_settled(s), "a peer that lost everything: found by liveness check, up again");

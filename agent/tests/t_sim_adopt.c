@@ -131,12 +131,7 @@ static void t_kernel_lost(void)
 	sim_traffic(s, 0);
 	s->down_ms = 500;
 	sim_kill(s, 0);
-	for (int i = 0; i < s->side[0].top; i++) {
-		loop_timer_stop(s->link, &s->side[0].sa[i].soft);
-		loop_timer_stop(s->link, &s->side[0].sa[i].hard);
-		s->side[0].sa[i].used = false;
-	}
-	s->side[0].out.n = 0;
+	sim_kernel_forget(s, 0);
 	sim_run(s, 100000);
 	ok(sim_settled(s), "kernel SAs lost: replaced under the same IKE SA");
 	ok(s->side[1].ike->n.ike_up == 1, "the IKE SA stays");

@@ -177,12 +177,7 @@ static void t_kept(void)
 	/* Nothing is left of ours: then at the second try. */
 	s = up(10, UNIQUE_KEEP, false);
 	s->side[0].t.local_port = 1500;
-	for (int i = 0; i < s->side[0].top; i++) {
-		loop_timer_stop(s->link, &s->side[0].sa[i].soft);
-		loop_timer_stop(s->link, &s->side[0].sa[i].hard);
-		s->side[0].sa[i].used = false;
-	}
-	s->side[0].out.n = 0;
+	sim_kernel_forget(s, 0);
 	sim_kill_keeper(s, 0);
 	sim_run(s, 20000);
 	ok(sim_logged("INITIAL_CONTACT") == 1 && sim_main(s, 1) && sim_main(s, 0) &&

@@ -16,6 +16,8 @@
  * And each entry of the table of collisions with every other answer: that must be found.
  *
  *	t_sim_orders [SCENARIO [CHOICE...]]	one scenario; one path of it, with the log
+ *
+ * Who wins by the nonces hangs on the seed, SIM_SEED in the environment (1).
  */
 #include <fcntl.h>
 #include <sys/mman.h>
