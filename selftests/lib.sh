@@ -125,14 +125,15 @@ until_ok() { # SECONDS COMMAND...
 # Tracepoints, in an instance of the test's own: what they say is in $traces/trace.
 traces=/sys/kernel/tracing/instances/vti$$
 
-trace_begin() { # EVENT...: as below "events"; 1 where the kernel has none of that name
+trace_begin() { # EVENT...: as below "events"; 1 where the kernel has none of ours
 	local event
-	mountpoint -q /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing
-	mkdir "$traces" || return
+	mountpoint -q /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing 2> /dev/null
+	[ -d /sys/kernel/tracing/events/ipsecvti ] || return
+	mkdir "$traces" || exit 1
 	for event; do
-		echo 1 > "$traces/events/$event/enable" || return
+		echo 1 > "$traces/events/$event/enable" || exit 1
 	done
-} 2> /dev/null
+}
 
 trace_end() {
 	echo 0 > "$traces/events/enable"

@@ -23,12 +23,12 @@ event() { # NAME
 
 kinds=(rekey_child_a rekey_ike_a rekey_ike_b rekey_child_b)
 turn=0
-# One event after the other while the packets run. The next round goes on where this one ended: a slow
-# machine comes to the last of them in no round.
+# One event after the other while the packets run. The next round goes on where this one ended, or a
+# slow machine would never come to the last of them.
 rekeys() { # SECONDS
 	traffic_begin "$1"
 	while traffic_on; do
-		event "${kinds[turn % 4]}"
+		event "${kinds[turn % ${#kinds[@]}]}"
 		turn=$((turn + 1))
 	done
 	traffic_end
