@@ -9,6 +9,11 @@ top=$(cd "$vm/../.." && pwd)
 build=$top/build
 cache=${IPSECVTI_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ipsecvti}
 
+# What QEMU emulates. With these flags Linux would copy and clear by "rep movsb" and "rep stosb", of which it
+# goes through each byte by itself: a fifth of all time, and none of iron's.
+# shellcheck disable=SC2034
+emulated=max,fsrm=off,fsrs=off,fzrm=off,erms=off
+
 die() {
 	echo "${0##*/}: $*" >&2
 	exit 1
