@@ -412,6 +412,43 @@ make_nat() {
 	watch_ike far
 }
 
+# west 10.0.0.1 -- NAT 192.0.2.1 -- 192.0.2.2 NAT -- 10.0.1.1 east; the second one lets IKE in.
+make_nats() {
+	local ns
+	make_namespace west nat1 nat2 east
+	ip link add wire netns "vti$$-west" type veth peer name inside netns "vti$$-nat1"
+	ip link add wire netns "vti$$-nat1" type veth peer name wire netns "vti$$-nat2"
+	ip link add inside netns "vti$$-nat2" type veth peer name wire netns "vti$$-east"
+	ipn west addr add 10.0.0.1/24 dev wire
+	ipn nat1 addr add 10.0.0.254/24 dev inside
+	ipn nat1 addr add 192.0.2.1/24 dev wire
+	ipn nat2 addr add 192.0.2.2/24 dev wire
+	ipn nat2 addr add 10.0.1.254/24 dev inside
+	ipn east addr add 10.0.1.1/24 dev wire
+	for ns in west nat1 nat2 east; do
+		ipn "$ns" link set wire up
+	done
+	for ns in nat1 nat2; do
+		ipn "$ns" link set inside up
+		on "$ns" nft -f - <<- EOT || return
+			table ip hide {
+				chain pre {
+					type nat hook prerouting priority -100
+					$([ "$ns" = nat1 ] || echo 'iifname "wire" udp dport { 500, 4500 } dnat to 10.0.1.1')
+				}
+				chain post {
+					type nat hook postrouting priority 100
+					oifname "wire" masquerade $([ "$ns" = nat2 ] || echo random)
+				}
+			}
+		EOT
+	done
+	ipn west route add default via 10.0.0.254
+	ipn east route add default via 10.0.1.254
+	watch_ike west
+	watch_ike east
+}
+
 # What one end sends takes so long to the other: time for both to ask before either has heard. Not to be
 # changed while numbered packets run, which would overtake each other.
 wire_ms=0

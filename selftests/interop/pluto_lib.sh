@@ -85,23 +85,27 @@ pluto_log_size() { # NS
 	wc -l < "$tmp/$1/pluto/log"
 }
 
+# What pluto's end needs: an address, a route, and that what its policies don't take does not go in clear.
+make_pluto_end() { # NS N PEER GATEWAY
+	ipn "$1" addr add "198.18.$2.254/32" dev lo
+	ipn "$1" route add "198.18.$3.0/24" via "$4" src "198.18.$2.254"
+	on "$1" nft -f - <<- EOT
+		table ip closed {
+			chain output {
+				type filter hook output priority 0;
+				ip daddr 198.18.$3.0/24 rt ipsec missing drop
+			}
+		}
+	EOT
+}
+
 # A tunnel between our agent in a and pluto in b:
 #
 #   a: ipsecvtid, ipsec0 198.18.1.254 | 192.0.2.1 ==== 192.0.2.2 | 198.18.2.254 lo, pluto: b
 make_pluto_gateways() {
 	make_gateways a b
 	make_ours a 1 2
-	ipn b addr add 198.18.2.254/32 dev lo
-	ipn b route add 198.18.1.0/24 via 192.0.2.1 src 198.18.2.254
-	# What pluto's policies don't take must not go in clear.
-	on b nft -f - <<- EOT || return
-		table ip closed {
-			chain output {
-				type filter hook output priority 0;
-				ip daddr 198.18.1.0/24 rt ipsec missing drop
-			}
-		}
-	EOT
+	make_pluto_end b 2 1 192.0.2.1
 }
 
 # Who begins, as we see it.
@@ -123,11 +127,12 @@ ours() { # KEYS, one in a line: our side, which initiates or waits as $role says
 }
 
 theirs() { # KEY=VALUE...
-	{
-		printf '%s\n' left=192.0.2.2 right=192.0.2.1 leftsubnet=198.18.2.0/24 rightsubnet=198.18.1.0/24 \
-			ike=aes_gcm128-sha2_256-dh31 esp=aes_gcm256 esn=yes replay-window=4096
-		printf '%s\n' "$@"
-	} | write_pluto b
+	theirs_in b "$@"
+}
+
+theirs_in() { # NS KEY=VALUE...
+	printf '%s\n' left=192.0.2.2 right=192.0.2.1 leftsubnet=198.18.2.0/24 rightsubnet=198.18.1.0/24 \
+		ike=aes_gcm128-sha2_256-dh31 esp=aes_gcm256 esn=yes replay-window=4096 "${@:2}" | write_pluto "$1"
 }
 
 # From nothing to a tunnel by today's configurations; what is left of the one before goes first.
@@ -148,17 +153,28 @@ connect_pluto() {
 	return 1
 }
 
-# Rekeys by either side, one at a time.
-child_a() { rekey_child_a; }
-ike_a() { rekey_ike_a; }
+# Rekeys by libreswan in place of strongSwan's, so that lib.sh's names are those of either peer's.
 by_pluto() { # child|ike QUESTION
 	local old
 	old=$("$2" a)
 	until_ok 10 one_at_pluto b
 	pluto_rekeys b "$1" > "$tmp/rekey.log" && until_ok 10 differs "$old" "$2" a
 }
-child_b() { by_pluto child child_spi; }
-ike_b() { by_pluto ike ike_spis; }
+rekey_child_b() { by_pluto child child_spi; }
+rekey_ike_b() { by_pluto ike ike_spis; }
 # shellcheck disable=SC2034 # for those who source this
-declare -A name_of=([child_a]='child rekey by us' [child_b]='child rekey by libreswan'
-	[ike_a]='IKE rekey by us' [ike_b]='IKE rekey by libreswan')
+declare -A name_of=([rekey_child_a]='child rekey by us' [rekey_child_b]='child rekey by libreswan'
+	[rekey_ike_a]='IKE rekey by us' [rekey_ike_b]='IKE rekey by libreswan')
+
+# The tunnel, for a file about what comes after it. libreswan 4.10 takes no other group for a child than
+# its IKE SA's.
+make_pluto_tunnel() {
+	make_pluto_gateways || exit 1
+	# shellcheck disable=SC2034 # configure_ours reads it
+	our_keys=$our_ts$'\nesp = aes256gcm16-curve25519-esn'
+	configure_ours
+	theirs 'esp=aes_gcm256;dh31'
+	start_pluto b 192.0.2.2 || exit 1
+	start_agent a || exit 1
+	holds 'a tunnel with libreswan' connect_pluto
+}

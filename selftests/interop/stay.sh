@@ -63,68 +63,31 @@ is 'nothing but IKE and ESP on the wire' "$(in_clear a b)" 0
 stop agent-a
 stop charon-b
 
-# near 10.0.0.1 -- NAT 192.0.2.1 -- 192.0.2.2 NAT -- 10.0.1.1 far; the second one lets IKE in.
-make_nats() {
-	local ns
-	make_namespace near nat1 nat2 far
-	ip link add wire netns "vti$$-near" type veth peer name inside netns "vti$$-nat1"
-	ip link add wire netns "vti$$-nat1" type veth peer name wire netns "vti$$-nat2"
-	ip link add inside netns "vti$$-nat2" type veth peer name wire netns "vti$$-far"
-	ipn near addr add 10.0.0.1/24 dev wire
-	ipn nat1 addr add 10.0.0.254/24 dev inside
-	ipn nat1 addr add 192.0.2.1/24 dev wire
-	ipn nat2 addr add 192.0.2.2/24 dev wire
-	ipn nat2 addr add 10.0.1.254/24 dev inside
-	ipn far addr add 10.0.1.1/24 dev wire
-	for ns in near nat1 nat2 far; do
-		ipn "$ns" link set wire up
-	done
-	for ns in nat1 nat2; do
-		ipn "$ns" link set inside up
-		on "$ns" nft -f - <<- EOT || return
-			table ip hide {
-				chain pre {
-					type nat hook prerouting priority -100
-					$([ "$ns" = nat1 ] || echo 'iifname "wire" udp dport { 500, 4500 } dnat to 10.0.1.1')
-				}
-				chain post {
-					type nat hook postrouting priority 100
-					oifname "wire" masquerade $([ "$ns" = nat2 ] || echo random)
-				}
-			}
-		EOT
-	done
-	ipn near route add default via 10.0.0.254
-	ipn far route add default via 10.0.1.254
-	watch_ike near
-	watch_ike far
-}
-
 holds 'NAT on both sides: made' make_nats
-make_ours near 1 2
-make_xfrm_device far 2 1
+make_ours west 1 2
+make_xfrm_device east 2 1
 peer_is local=10.0.1.1 remote=%any local_id=right.example remote_id=left.example
-holds 'NAT on both sides: strongSwan starts' start_charon far
-configure near ipsec0 <<- EOT
+holds 'NAT on both sides: strongSwan starts' start_charon east
+configure west ipsec0 <<- EOT
 	local = 10.0.0.1
 	remote = 192.0.2.2
 	local-id = left.example
 	remote-id = right.example
 	retry = 1s
 EOT
-holds 'NAT on both sides: we start' start_agent near
-holds 'NAT on both sides: up' until_ok 20 is_up near
-is 'NAT on both sides: found' "$(show near '[."nat-local", ."nat-remote"] | tostring')" '[true,true]'
-holds 'NAT on both sides: traffic from us' pings near 198.18.2.254 -I 198.18.1.254
-holds 'NAT on both sides: traffic from strongSwan' pings far 198.18.1.254 -I 198.18.2.254
-holds 'NAT on both sides: 1 MB of TCP' tcp_file near far 198.18.2.254 1024
-spi=$(child_spi near) ike=$(ike_spis near)
-holds 'NAT on both sides: child rekey by us' eval 'agent near rekey ipsec0 && until_ok 10 differs "$spi" child_spi near'
-holds 'NAT on both sides: IKE rekey by us' eval 'agent near rekey ipsec0 ike && until_ok 10 differs "$ike" ike_spis near'
-holds 'NAT on both sides: one of each' until_ok 15 one_of_each far
-ike=$(ike_spis near)
-holds 'NAT on both sides: IKE rekey by strongSwan' eval 'swan far --rekey --ike left > "$tmp/rekey.log" 2>&1; until_ok 10 differs "$ike" ike_spis near'
-holds 'NAT on both sides: traffic after that' pings far 198.18.1.254 -I 198.18.2.254
-is 'NAT on both sides: no plain ESP' "$(wire_count far esp)" 0
-is 'NAT on both sides: nothing in clear' "$(in_clear near far)" 0
+holds 'NAT on both sides: we start' start_agent west
+holds 'NAT on both sides: up' until_ok 20 is_up west
+is 'NAT on both sides: found' "$(show west '[."nat-local", ."nat-remote"] | tostring')" '[true,true]'
+holds 'NAT on both sides: traffic from us' pings west 198.18.2.254 -I 198.18.1.254
+holds 'NAT on both sides: traffic from strongSwan' pings east 198.18.1.254 -I 198.18.2.254
+holds 'NAT on both sides: 1 MB of TCP' tcp_file west east 198.18.2.254 1024
+spi=$(child_spi west) ike=$(ike_spis west)
+holds 'NAT on both sides: child rekey by us' eval 'agent west rekey ipsec0 && until_ok 10 differs "$spi" child_spi west'
+holds 'NAT on both sides: IKE rekey by us' eval 'agent west rekey ipsec0 ike && until_ok 10 differs "$ike" ike_spis west'
+holds 'NAT on both sides: one of each' until_ok 15 one_of_each east
+ike=$(ike_spis west)
+holds 'NAT on both sides: IKE rekey by strongSwan' eval 'swan east --rekey --ike left > "$tmp/rekey.log" 2>&1; until_ok 10 differs "$ike" ike_spis west'
+holds 'NAT on both sides: traffic after that' pings east 198.18.1.254 -I 198.18.2.254
+is 'NAT on both sides: no plain ESP' "$(wire_count east esp)" 0
+is 'NAT on both sides: nothing in clear' "$(in_clear west east)" 0
 finish
