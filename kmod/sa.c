@@ -348,6 +348,28 @@ static int make_selectors(struct vti_sa *sa, const struct vti_sa_params *p,
 	return -EOPNOTSUPP;
 }
 
+/*
+ * In test builds an outbound SA may begin late in its sequence space, which no
+ * test could use up.
+ */
+#ifdef CONFIG_IPSECVTI_TEST_SUITES
+static unsigned long long first_seq;
+module_param(first_seq, ullong, 0644);
+MODULE_PARM_DESC(first_seq, "first sequence number of outbound SAs, for tests; 0: 1, as ever");
+
+static void begin(struct vti_sa *sa)
+{
+	u64 first = READ_ONCE(first_seq);
+
+	if (first && sa->dir == IPSECVTI_DIR_OUT)
+		atomic64_set(&sa->seq, first - 1);
+}
+#else
+static void begin(struct vti_sa *sa)
+{
+}
+#endif
+
 /**
  * vti_sa_new() - make an SA
  * @vd: device, held by the caller
@@ -385,6 +407,7 @@ struct vti_sa *vti_sa_new(struct vti_dev *vd, const struct vti_sa_params *p,
 	if (sa->limits.hard_packets)
 		sa->last_seq = min(sa->last_seq, sa->limits.hard_packets);
 	sa->soft_seq = sa->limits.soft_packets ?: U64_MAX;
+	begin(sa);
 	sa->created = ktime_get_boottime_seconds();
 	INIT_LIST_HEAD(&sa->list);
 	INIT_DELAYED_WORK(&sa->clock, clock);

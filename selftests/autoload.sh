@@ -17,7 +17,7 @@ is "license" "$(modinfo -F license ipsecvti)" GPL
 holds "alias of the link type" eval 'modinfo -F alias ipsecvti | grep -qx rtnl-link-ipsecvti'
 holds "alias of the netlink family" eval 'modinfo -F alias ipsecvti | grep -qx "net-pf-16-proto-16-family-ipsecvti"'
 is "no parameter but the CPUs that relieve others, and what tests have" \
-	"$(modinfo -F parm ipsecvti | sed 's/:.*//' | sort | xargs)" "lanes restless"
+	"$(modinfo -F parm ipsecvti | sed 's/:.*//' | sort | xargs)" "first_seq lanes restless"
 
 mark_log
 holds "removed" modprobe -r ipsecvti

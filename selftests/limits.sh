@@ -122,6 +122,43 @@ is "carrier: 3 have left" "$(left)" 3
 is "carrier: dev show" "$(field a ipsec0 carrier)" false
 vti a dev set ipsec0 on-demand yes
 
+# The end of the sequence space: without extended numbers that of the SA, with them nothing, though what
+# stands in the packet begins anew. Numbers that far apart are one SA's for b, and two in turn for a.
+first_seq=/sys/module/ipsecvti/parameters/first_seq
+begins_at() { # NUMBER WORDS...
+	echo "$1" > "$first_seq" && vti a sa del all ipsec0 force &&
+		out=$(add_sa a ipsec0 out "$spi" aes128gcm16 "${@:2}" current) && until_ok 5 operstate_is a ipsec0 UP
+	mark_stats a ipsec0
+	before=$(wire_count b esp)
+}
+if [ -w $first_seq ]; then
+	spi=0x7e00
+	there=$(add_sa b ipsec0 in $spi aes128gcm16 esn no)
+	holds "32-bit numbers: ten are left" begins_at $(((1 << 32) - 10)) esn no
+	mark_stats b ipsec0
+	train 8
+	train 4
+	is "32-bit numbers: ten have left, and arrived" "$(left) $(since_mark b ipsec0 rx-packets)" "10 10"
+	is "32-bit numbers: the last one is the last" "$(sa_field b "$there" seq)" $(((1 << 32) - 1))
+	is "32-bit numbers: the rest is counted" "$(moved a ipsec0)" "seq-exhausted+2"
+	holds "32-bit numbers: both events" until_ok 5 events_are "$out" "soft-expire hard-expire"
+	is "32-bit numbers: it is dead" "$(sa_field a "$out" dead)" true
+	train 1 3
+	is "32-bit numbers: none is used twice" "$(left) $(moved a ipsec0)" "10 sa-expired+3 seq-exhausted+2"
+	spi=0x7e01
+	there=$(add_sa b ipsec0 in $spi aes128gcm16)
+	holds "extended numbers: half way" begins_at $((1 << 31))
+	mark_stats b ipsec0
+	train 1
+	holds "extended numbers: ten to 2^32" begins_at $(((1 << 32) - 10))
+	train 8
+	train 8
+	is "extended numbers: all have left, and arrived" "$(left) $(since_mark b ipsec0 rx-packets)" "16 17"
+	is "extended numbers: they go on" "$(sa_field b "$there" seq)" $(((1 << 32) + 5))
+	is "extended numbers: no event" "$(events "$out")" ""
+	echo 0 > $first_seq
+fi
+
 # Several CPUs at once, with and without trains. b counts by the sender's port. There are so many that
 # none is through before the last one begins, on a machine whose CPUs come and go.
 cpus=$(nproc)
