@@ -53,7 +53,7 @@ set_card() { # NAME=VALUE...
 
 # The result of a run; those of a counted one, and those of one by rate.
 # shellcheck disable=SC2034 # for those who source this
-sent='' delivered='' cycles='' idle_us='' due='' missed=''
+sent='' delivered='' cycles='' idle_us='' due='' missed='' in_time=''
 run_card() { # NAME=VALUE...
 	local words word
 	set_card "$@" run=1

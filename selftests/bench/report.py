@@ -172,6 +172,8 @@ def targets(figures, kernel):
         plain, more = get("plain", "instr", size), get("ipsecvti", "instr", size)
         predicted = over(get("plain", "fwd", size), 1 + more / plain) if plain and more is not None else None
         yield f"fwd {size}, of what instructions predict", over(fwd, predicted), ">", 0.9
+    for size in 128, 270, 1420:
+        yield f"fwd {size}, of wireguard", over(get("ipsecvti", "fwd", size), get("wireguard", "fwd", size)), ">", 1.2
     tcp1 = get("ipsecvti", "tcp1", 1438)
     operations = get("crypto", "crypto", 1420)
     yield "tcp1, of xfrmi", over(tcp1, get("xfrmi", "tcp1", 1438)), ">", 2

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# How many packets a second pass without a loss. Sourced.
+# How many packets a second pass without a loss, and without a queue that grows. Sourced.
 
 . "$(dirname "${BASH_SOURCE[0]}")/chain.sh"
 
@@ -9,11 +9,11 @@ rps() { # NAMESPACE MASK: the CPUs for what comes by the wire
 }
 
 # The second try is for the host, who may be the one that lost a packet.
-lossless() { # RATE
+sustained() { # RATE
 	run_card rate="$1"
-	[ "$delivered" = "$due" ] && return
+	[ "$in_time" = "$due" ] && return
 	run_card
-	[ "$delivered" = "$due" ]
+	[ "$in_time" = "$due" ]
 }
 
 # The highest rate at which nothing is lost, to 3 %, in $pps. It is looked for where it was found before.
@@ -24,7 +24,7 @@ search() { # NAME NAME=VALUE...
 	shift
 	set_card count=0 "$@"
 	until [ -n "$low" ] && [ -n "$high" ] && [ $((high * 100)) -le $((low * 103)) ]; do
-		if lossless "$rate"; then low=$rate; else high=$rate; fi
+		if sustained "$rate"; then low=$rate; else high=$rate; fi
 		if [ -z "$high" ]; then
 			rate=$((low * step / 100))
 		elif [ -z "$low" ]; then
