@@ -103,6 +103,11 @@ configure() { # NS NAME: keys of [tunnel NAME] from standard input
 	} > "$dir/conf/$2.conf"
 }
 
+# The line of a tunnel's configuration, with the end of the one before, without which it is refused.
+legacy() { # PROPOSAL
+	[[ ! $1 =~ sha1|modp1024|modp1536 ]] || printf '\n%s' 'profile = legacy'
+}
+
 start_agent() { # NS [OPTIONS...]
 	local ns=$1
 	shift

@@ -9,7 +9,8 @@
 pluto_here
 checked_on 6.1 6.12
 
-# IKE as we write it and as libreswan does, ESP likewise, and whether ESN.
+# IKE as we write it and as libreswan does, ESP likewise, and whether ESN. Every algorithm that both have is
+# here; group 2 it has no more.
 suites='
 aes128gcm16-prfsha256-modp2048   aes_gcm128-sha2_256-modp2048 aes128gcm16      aes_gcm128         yes
 aes256gcm16-prfsha384-ecp384     aes_gcm256-sha2_384-dh20     aes256gcm16      aes_gcm256         no
@@ -17,12 +18,18 @@ aes256gcm16-prfsha512-curve25519 aes_gcm256-sha2_512-dh31     aes256-sha256    a
 aes128-sha256-ecp256             aes128-sha2_256-dh19         aes128-sha512    aes128-sha2_512    no
 aes256-sha384-modp2048           aes256-sha2_384-modp2048     chacha20poly1305 chacha20_poly1305  yes
 aes256-sha512-curve25519         aes256-sha2_512-dh31         aes192gcm16      aes_gcm192         yes
+aes192gcm16-prfsha256-ecp521     aes_gcm192-sha2_256-dh21     aes128-sha256    aes128-sha2_256    no
+chacha20poly1305-prfsha256-modp3072 chacha20_poly1305-sha2_256-dh15 aes128-sha384 aes128-sha2_384 yes
+aes192-sha256-modp4096           aes192-sha2_256-dh16         aes256-sha384    aes256-sha2_384    no
+aes128-sha256-ecp256             aes128-sha2_256-dh19         aes256-sha512    aes256-sha2_512    yes
+aes256-sha1-modp1536             aes256-sha1-modp1536         aes128-sha1      aes128-sha1        yes
+aes128-sha1-modp1536             aes128-sha1-modp1536         aes256-sha1      aes256-sha1        no
 '
 test_suites() {
 	local ike ike_theirs esp esp_theirs esn
 	while read -r ike ike_theirs esp esp_theirs esn; do
 		[ -n "$ike" ] || continue
-		ours "ike = $ike"$'\n'"esp = $esp-$([ "$esn" = yes ] || echo no)esn"
+		ours "ike = $ike"$'\n'"esp = $esp-$([ "$esn" = yes ] || echo no)esn$(legacy "$ike $esp")"
 		theirs ike="$ike_theirs" esp="$esp_theirs" esn="$esn"
 		holds "$role, $ike, $esp: up" connect_pluto
 		is "$role, $ike, $esp: as we have it" "$(show a '. as $t | ."child-sas"[0] |

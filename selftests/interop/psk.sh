@@ -17,6 +17,11 @@ aes256gcm16-prfsha512-curve25519 aes256gcm16-esn    AES_GCM_16 256 - PRF_HMAC_SH
 aes128-sha256-ecp256             aes128gcm16-noesn  AES_CBC 128 HMAC_SHA2_256_128 PRF_HMAC_SHA2_256 ECP_256
 aes256-sha384-modp2048           aes256gcm16-esn    AES_CBC 256 HMAC_SHA2_384_192 PRF_HMAC_SHA2_384 MODP_2048
 aes256-sha512-curve25519         aes128gcm16-esn    AES_CBC 256 HMAC_SHA2_512_256 PRF_HMAC_SHA2_512 CURVE_25519
+aes192gcm16-prfsha256-ecp521     aes128gcm16-noesn  AES_GCM_16 192 - PRF_HMAC_SHA2_256 ECP_521
+chacha20poly1305-prfsha256-modp3072 aes256gcm16-esn CHACHA20_POLY1305 - - PRF_HMAC_SHA2_256 MODP_3072
+aes192-sha256-modp4096           aes256gcm16-noesn  AES_CBC 192 HMAC_SHA2_256_128 PRF_HMAC_SHA2_256 MODP_4096
+aes256-sha1-modp1536             aes128gcm16-esn    AES_CBC 256 HMAC_SHA1_96 PRF_HMAC_SHA1 MODP_1536
+aes128-sha1-modp1024             aes128gcm16-noesn  AES_CBC 128 HMAC_SHA1_96 PRF_HMAC_SHA1 MODP_1024
 '
 
 role=initiator
@@ -43,7 +48,7 @@ test_suites() {
 		[ -n "$ike" ] || continue
 		esn=1 flags=true bits=${esp:3:3}
 		[[ $esp != *noesn ]] || esn=0 flags=false
-		ours "ike = $ike"$'\n'"esp = $esp"
+		ours "ike = $ike"$'\n'"esp = $esp$(legacy "$ike")"
 		peer_is ike="$ike" esp="$esp"
 		holds "$role, $ike, $esp: up" connect $role
 		sas=$(peer_sas b)
