@@ -103,10 +103,12 @@ rebase() {
 	done
 }
 
-# What has changed since, sorted; what comes late is waited for. One reading serves as the next base.
+# What has changed since, sorted; what comes late is waited for. The counters are read one after the other,
+# so that only what is read twice is so. One reading serves as the next base.
 changed() { # NAME CHANGES
-	local end=$((SECONDS + 3)) name delta changes=-
-	until [ "$changes" = "$2" ] || [ $SECONDS -ge $end ]; do
+	local end=$((SECONDS + 3)) name delta changes=- before=
+	until [ "$changes" = "$2" ] || { [ $SECONDS -ge $end ] && [ "$changes" = "$before" ]; }; do
+		before=$changes
 		read_now
 		changes=$(for name in "${!now[@]}"; do
 			case $name in
