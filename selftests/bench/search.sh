@@ -16,11 +16,13 @@ sustained() { # RATE
 	[ "$in_time" = "$due" ]
 }
 
-# The highest rate at which nothing is lost, to 3 %, in $pps. It is looked for where it was found before.
+# The highest rate at which nothing is lost, to 3 %, in $pps. It is looked for where it was found before, or
+# what was found last of this subject.
 declare -A found
-search() { # NAME NAME=VALUE...
-	local name=$1 low='' high='' rate=${found[$1]:-10000} step=140
-	[ -z "${found[$1]:-}" ] || step=108
+search() { # SUBJECT-... NAME=VALUE...
+	local name=$1 of=${1%-*} low='' high='' rate step=125
+	rate=${found[$name]:-${found[$of]:-10000}}
+	[ -z "${found[$name]:-}" ] || step=108
 	shift
 	set_card count=0 "$@"
 	until [ -n "$low" ] && [ -n "$high" ] && [ $((high * 100)) -le $((low * 103)) ]; do
@@ -36,5 +38,5 @@ search() { # NAME NAME=VALUE...
 	done
 	# shellcheck disable=SC2034 # for those who source this
 	pps=${low:-0}
-	found[$name]=$low
+	found[$name]=$low found[$of]=$low
 }

@@ -381,7 +381,7 @@ static int run_rated(struct card *card)
 	for_each_online_cpu(cpu)
 		if (queues & BIT(cpu))
 			smp_call_function_single(cpu, start_timer, card, true);
-	/* What comes later has waited in a queue, which would have grown for as long as it went on. */
+	/* What comes later was in a queue that would have grown as long as this went on. */
 	msleep(ms + 20);
 	in_time = total_delivered();
 	/* The last ones are on their way until nothing has moved for a while. */
