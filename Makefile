@@ -46,7 +46,7 @@ check: packages ## all tests; T=PATTERN of parts, K=KERNEL
 check-long: packages ## all tests, at full length
 	@IPSECVTI_LONG=1 selftests/check '$(or $(T),*)' '$(K)'
 
-bench: packages ## speed beside xfrm interfaces, WireGuard and ipip; 20 minutes
+bench: packages ## speed beside xfrm interfaces, WireGuard and ipip; 45 minutes
 	@selftests/bench/bench
 
 bench-quick: packages ## the same in small, 3 minutes
