@@ -103,7 +103,7 @@ configure() { # NS NAME: keys of [tunnel NAME] from standard input
 	} > "$dir/conf/$2.conf"
 }
 
-# The line of a tunnel's configuration, with the end of the one before, without which it is refused.
+# Behind the last line of a tunnel's configuration: without it old algorithms are refused.
 legacy() { # PROPOSAL
 	[[ ! $1 =~ sha1|modp1024|modp1536 ]] || printf '\n%s' 'profile = legacy'
 }
@@ -399,19 +399,20 @@ pings_both_ways() {
 	pings a 198.18.2.254 -I 198.18.1.254 && pings b 198.18.1.254 -I 198.18.2.254
 }
 
+# A link between two namespaces, up at both ends.
+make_link() { # NS DEV ADDRESS NS DEV ADDRESS
+	ip link add "$2" netns "vti$$-$1" type veth peer name "$5" netns "vti$$-$4"
+	ipn "$1" addr add "$3/24" dev "$2"
+	ipn "$4" addr add "$6/24" dev "$5"
+	ipn "$1" link set "$2" up
+	ipn "$4" link set "$5" up
+}
+
 # near 10.0.0.1 -- NAT 192.0.2.1 -- 192.0.2.2 far; what the NAT does is the caller's to say.
 make_nat() {
-	local end
 	make_namespace near nat far
-	ip link add wire netns "vti$$-near" type veth peer name inside netns "vti$$-nat"
-	ip link add wire netns "vti$$-nat" type veth peer name wire netns "vti$$-far"
-	ipn near addr add 10.0.0.1/24 dev wire
-	ipn nat addr add 10.0.0.254/24 dev inside
-	ipn nat addr add 192.0.2.1/24 dev wire
-	ipn far addr add 192.0.2.2/24 dev wire
-	for end in near:wire nat:inside nat:wire far:wire; do
-		ipn "${end%:*}" link set "${end#*:}" up
-	done
+	make_link near wire 10.0.0.1 nat inside 10.0.0.254
+	make_link nat wire 192.0.2.1 far wire 192.0.2.2
 	ipn near route add default via 10.0.0.254
 	watch_ike near
 	watch_ike far
@@ -421,20 +422,10 @@ make_nat() {
 make_nats() {
 	local ns
 	make_namespace west nat1 nat2 east
-	ip link add wire netns "vti$$-west" type veth peer name inside netns "vti$$-nat1"
-	ip link add wire netns "vti$$-nat1" type veth peer name wire netns "vti$$-nat2"
-	ip link add inside netns "vti$$-nat2" type veth peer name wire netns "vti$$-east"
-	ipn west addr add 10.0.0.1/24 dev wire
-	ipn nat1 addr add 10.0.0.254/24 dev inside
-	ipn nat1 addr add 192.0.2.1/24 dev wire
-	ipn nat2 addr add 192.0.2.2/24 dev wire
-	ipn nat2 addr add 10.0.1.254/24 dev inside
-	ipn east addr add 10.0.1.1/24 dev wire
-	for ns in west nat1 nat2 east; do
-		ipn "$ns" link set wire up
-	done
+	make_link west wire 10.0.0.1 nat1 inside 10.0.0.254
+	make_link nat1 wire 192.0.2.1 nat2 wire 192.0.2.2
+	make_link nat2 inside 10.0.1.254 east wire 10.0.1.1
 	for ns in nat1 nat2; do
-		ipn "$ns" link set inside up
 		on "$ns" nft -f - <<- EOT || return
 			table ip hide {
 				chain pre {

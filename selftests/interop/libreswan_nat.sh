@@ -12,6 +12,12 @@ pluto_here
 checked_on 6.1 6.12
 one_cpu
 
+# Of each end, and as the other one sees it; the way from pluto to the other.
+declare -A address=([near]=10.0.0.1 [west]=10.0.0.1 [far]=192.0.2.2 [east]=10.0.1.1)
+declare -A seen_as=([near]=192.0.2.1 [west]=192.0.2.1 [far]=192.0.2.2 [east]=192.0.2.2)
+declare -A gateway=([near]=10.0.0.254 [far]=192.0.2.1 [east]=10.0.1.254)
+declare -A spis_of=([child]=child_spi [IKE]=ike_spis)
+
 # The tunnel between our agent and pluto, which has the network 198.18.N.0/24 behind it and is begun by
 # whoever is on the left.
 through() { # NAME US THEM N FOUND
@@ -19,8 +25,8 @@ through() { # NAME US THEM N FOUND
 	[ "$n" = 2 ] || start=respond
 	make_ours "$us" $m "$n"
 	configure "$us" ipsec0 <<- EOT
-		local = $(address_of "$us")
-		remote = $(seen_as "$them")
+		local = ${address[$us]}
+		remote = ${seen_as[$them]}
 		local-id = us.example
 		remote-id = them.example
 		start = $start
@@ -29,11 +35,11 @@ through() { # NAME US THEM N FOUND
 		remote-ts = 198.18.$n.0/24
 		esp = aes256gcm16-curve25519-esn
 	EOT
-	make_pluto_end "$them" "$n" $m "$(gateway_of "$them")"
-	theirs_in "$them" left="$(address_of "$them")" right="$(seen_as "$us")" \
+	make_pluto_end "$them" "$n" $m "${gateway[$them]}"
+	theirs_in "$them" left="${address[$them]}" right="${seen_as[$us]}" \
 		leftid=@them.example rightid=@us.example leftsubnet="198.18.$n.0/24" rightsubnet="198.18.$m.0/24" \
 		'esp=aes_gcm256;dh31'
-	start_pluto "$them" "$(address_of "$them")" || return
+	start_pluto "$them" "${address[$them]}" || return
 	start_agent "$us" || return
 	# What xfrm has decrypted passes its end's counter once more.
 	clear=$(in_clear "$us")
@@ -73,35 +79,10 @@ through() { # NAME US THEM N FOUND
 	ipn "$them" xfrm policy flush
 	ipn "$them" xfrm state flush
 }
-declare -A spis_of=([child]=child_spi [IKE]=ike_spis)
-
 exchange() { # NAME US THEM N M
 	holds "$1: traffic from us" pings "$2" "198.18.$4.254" -I "198.18.$5.254"
 	holds "$1: traffic from libreswan" pings "$3" "198.18.$5.254" -I "198.18.$4.254"
 	holds "$1: 1 MB of TCP" tcp_file "$2" "$3" "198.18.$4.254" 1024
-}
-
-address_of() { # NS
-	case $1 in
-	near | west) echo 10.0.0.1 ;;
-	far) echo 192.0.2.2 ;;
-	east) echo 10.0.1.1 ;;
-	esac
-}
-
-seen_as() { # NS: by the other end
-	case $1 in
-	near | west) echo 192.0.2.1 ;;
-	far | east) echo 192.0.2.2 ;;
-	esac
-}
-
-gateway_of() { # NS
-	case $1 in
-	near) echo 10.0.0.254 ;;
-	far) echo 192.0.2.1 ;;
-	east) echo 10.0.1.254 ;;
-	esac
 }
 
 make_nat

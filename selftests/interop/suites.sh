@@ -15,16 +15,15 @@ suites='aes128gcm16 aes192gcm16 aes256gcm16 chacha20poly1305 aes-sha1 aes-sha256
 ike=aes128gcm16-prfsha256-curve25519
 
 tunnel() { # ROLE ESP LOCAL REMOTE KEYS: both configurations
-	local start=initiate keys=$5
+	local start=initiate
 	[ "$1" = initiator ] || start=respond
-	[[ $2 != *sha1* ]] || keys="$keys"$'\nprofile = legacy'
 	configure a ipsec0 <<- EOT
 		local = $3
 		remote = $4
 		start = $start
 		ike = $ike
 		esp = $2
-		$keys
+		$5$(legacy "$2")
 	EOT
 	peer_is local="$4" remote="$3" local_id="$4" remote_id="$3" ike=$ike esp="$2"
 }
